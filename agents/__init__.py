@@ -1,0 +1,25 @@
+"""Who decides: policies, human proxies, learning."""
+
+from environments.core.registry import Registry
+
+POLICIES = Registry(
+    "policy",
+    {
+        "bayesian": "agents.policies.bayesian:Bayesian",
+        "expert": "agents.policies.expert:Expert",
+        "scripted": "agents.policies.scripted:Scripted",
+        "language_model": "agents.language_model.policy:LanguageModel",
+        "human_proxy": "agents.human_proxy.policy:HumanProxy",
+    },
+)
+OBJECTIVES = Registry(
+    "objective",
+    {
+        "none": "agents.learning.objectives:NoUpdate",
+        "self_training": "agents.learning.objectives:SelfTraining",
+        "verdict": "agents.learning.objectives:Verdict",
+        "facilitation": "agents.learning.objectives:Facilitation",
+        "alignment": "agents.learning.objectives:Alignment",
+        "truth": "agents.learning.objectives:Truth",
+    },
+)

@@ -1,0 +1,1 @@
+"""Facilitation as learning: from a ledger's rows to updated weak agents. Imports no Ray."""

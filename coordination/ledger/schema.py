@@ -1,0 +1,162 @@
+"""The tables of the ledger: their columns, kinds and sort keys.
+
+A ledger is the durable record of every room, message, delivery, decision and score of a run. Rows
+are identified by their keys alone, so that neither the number of shards nor the order in which
+they finish can be seen in it. Vectors have the run's fixed width: K options, Q quotes.
+
+Columns reserved for later work are written from the start: ``parent_room``, ``child_index``,
+``depth`` (recursion), ``probe`` (hypothetical asks), ``version``, ``adapter`` (which weights
+spoke), ``attempt``, ``fault``, ``text`` (free speech; null where text is rendered from columns).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["int", "float", "bool", "text", "int_vector", "float_vector", "bool_vector"]
+
+FORMAT = 1
+"""Version of this layout; a reader refuses newer ones."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: sort keys and columns."""
+
+    keys: tuple[str, ...]
+    columns: dict[str, Kind]
+    """Column to kind, keys included. ``block`` is a column of every table."""
+
+
+_PLACE: dict[str, Kind] = {"tick": "int", "block": "int", "room_id": "int"}
+
+ROOMS = Table(
+    keys=("room_id",),
+    columns={
+        **_PLACE,
+        "split": "text",
+        "conversation": "text",
+        "protocol": "text",
+        "replicate": "int",
+        "case_id": "int",
+        "parent_room": "int",
+        "child_index": "int",
+        "depth": "int",
+        "turns": "int",
+    },
+)
+"""One row a room. ``parent_room`` is -1 at the root; ``turns`` counts the turns it took."""
+
+MESSAGES = Table(
+    keys=("room_id", "turn", "sender"),
+    columns={
+        **_PLACE,
+        "turn": "int",
+        "sender": "int",
+        "seat": "text",
+        "agent_id": "int",
+        "kind": "int",
+        "stance": "int",
+        "confidence": "float",
+        "stated": "float_vector",
+        "quotes": "int_vector",
+        "verified": "bool_vector",
+        "words": "int",
+        "tokens": "int",
+        "text": "text",
+        "version": "int",
+        "adapter": "int",
+        "attempt": "int",
+        "fault": "int",
+    },
+)
+"""One row a message. ``sender`` is the seat code (position among the room's seats)."""
+
+DELIVERIES = Table(
+    keys=("room_id", "turn", "sender", "recipient"),
+    columns={
+        **_PLACE,
+        "turn": "int",
+        "sender": "int",
+        "recipient": "int",
+        "delivered_turn": "int",
+        "status": "int",
+    },
+)
+"""One row a message and recipient; what a seat saw is derived from these rows alone."""
+
+DECISIONS = Table(
+    keys=("room_id", "turn", "sender", "presentation"),
+    columns={
+        **_PLACE,
+        "split": "text",
+        "conversation": "text",
+        "replicate": "int",
+        "case_id": "int",
+        "turn": "int",
+        "sender": "int",
+        "seat": "text",
+        "agent_id": "int",
+        "presentation": "int",
+        "choice": "int",
+        "probs": "float_vector",
+        "tokens": "int",
+        "probe": "bool",
+        "version": "int",
+        "adapter": "int",
+        "attempt": "int",
+        "fault": "int",
+    },
+)
+"""One row a decision asked for. ``presentation`` 0 is the room's own option order, 1 the swapped
+one, -1 the verdict over all orders asked (their mean; the row that counts)."""
+
+SCORES = Table(
+    keys=("room_id", "turn", "sender", "presentation"),
+    columns={
+        **_PLACE,
+        "split": "text",
+        "conversation": "text",
+        "replicate": "int",
+        "case_id": "int",
+        "turn": "int",
+        "sender": "int",
+        "agent_id": "int",
+        "presentation": "int",
+        "truth": "int",
+        "correct": "int",
+        "p_true": "float",
+        "log_score": "float",
+        "brier": "float",
+    },
+)
+"""The scoring layer: the only table that knows the truth. No learner is fed from it."""
+
+LABELS = Table(
+    keys=("student", "case_id"),
+    columns={
+        "tick": "int",
+        "block": "int",
+        "student": "int",
+        "arm": "text",
+        "replicate": "int",
+        "case_id": "int",
+        "room_id": "int",
+        "target": "float_vector",
+        "weight": "float",
+        "correct": "int",
+        "version": "int",
+    },
+)
+"""What each student was taught: one row a sample. ``weight`` 0 marks a case that gave no sample
+(``correct`` is scored all the same, -1 where there is no target to score)."""
+
+TABLES: dict[str, Table] = {
+    "rooms": ROOMS,
+    "messages": MESSAGES,
+    "deliveries": DELIVERIES,
+    "decisions": DECISIONS,
+    "scores": SCORES,
+    "labels": LABELS,
+}

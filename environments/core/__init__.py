@@ -1,0 +1,1 @@
+"""What all four packages share: errors, the registry, keyed randomness and columns."""

@@ -1,0 +1,199 @@
+"""Typed configuration of a scenario; the only place where defaults live.
+
+Component sections (`environment`, `policy`, `protocol`, `objective`) are open here: each is checked
+against the ``Config`` dataclass of the component that its ``name`` selects (see `config.load`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class SplitSizes:
+    """Cases per split; see `environments.cases.Split`."""
+
+    warm_start: int = 0
+    calibration: int = 0
+    teaching: int = 256
+    curve: int = 0
+    test: int = 0
+
+
+@dataclass
+class AgentConfig:
+    """A named agent of the team (one per replicate; a student has one per arm and replicate)."""
+
+    role: str = MISSING
+    """strong, weak or human_proxy."""
+    information: str = "public"
+    """Information group of the environment: what this agent can see."""
+    policy: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ConversationConfig:
+    """A protocol, with agents in its seats."""
+
+    protocol: dict[str, Any] = field(default_factory=dict)
+    seats: dict[str, str] = field(default_factory=dict)
+    """Seat to agent name."""
+    topology: str = "complete"
+    """complete (everybody hears everybody) or star (all messages pass through the judge's seat
+    only: experts do not hear each other)."""
+    verification: bool = True
+    """Whether the environment marks quotes."""
+    word_limit: int = 150
+    """Words per message; 0 for none."""
+    max_quotes: int = 4
+    """Quotes per message; further ones are cut off."""
+    both_orders: bool = True
+    """Judge under both presentation orders of the options; the verdict is the mean."""
+
+
+@dataclass
+class ArmConfig:
+    """One way to teach the weak agent. Arms share cases, order, steps and starting weights."""
+
+    label: str = MISSING
+    objective: dict[str, Any] = field(default_factory=dict)
+    control: str = "none"
+    """none, shuffled (targets permuted within judge-prior strata), random (targets drawn at
+    random) or flipped_truth (truth with independent errors at another arm's label accuracy)."""
+    matches: str = ""
+    """For flipped_truth: the arm whose label accuracy is matched."""
+
+
+@dataclass
+class LearnerConfig:
+    """Online fine-tuning of the weak agents."""
+
+    student: str = ""
+    """Agent that learns; empty for a scenario without learning."""
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    epochs: int = 1
+    """Passes over each tick's samples."""
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    warm_start_learning_rate: float = 2e-3
+    warm_start_epochs: int = 8
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+@dataclass
+class ScheduleConfig:
+    """How the run proceeds."""
+
+    ticks: int = 8
+    """Teaching cases are dealt in this many equal parts."""
+    block: int = 128
+    """Cases per canonical block: the unit of computation, whatever the number of hosts."""
+    curve_every: int = 2
+    """Ticks between points of the learning curve."""
+    snapshot_every: int = 4
+    """Ticks between snapshots of learners and minds."""
+    keep_snapshots: int = 2
+
+
+@dataclass
+class FeedbackConfig:
+    """Whether judges learn from the truth how far to trust (spends truth)."""
+
+    kind: str = "none"
+    """none or audited."""
+    fraction: float = 0.1
+    """Audited: share of teaching cases whose outcome is revealed to the judge."""
+
+
+@dataclass
+class MutationConfig:
+    """Deliberate damage, for tests of what the results rest on."""
+
+    permute_truth: bool = False
+    """Score (and teach truth-spending arms) with another option called right."""
+    shuffle_strong: bool = False
+    """Strong agents answer for another case of the block."""
+    blank_messages: bool = False
+    """Every message arrives without content."""
+
+
+@dataclass
+class ActorResources:
+    """What one Ray actor asks for."""
+
+    num_cpus: float = 0.5
+    num_gpus: float = 0.0
+
+
+@dataclass
+class RayConfig:
+    """How to reach or start Ray."""
+
+    address: str = ""
+    """Address of an existing cluster; empty starts a local one and shuts it down at the end."""
+    init: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of ``ray.init``."""
+    conversation: ActorResources = field(default_factory=ActorResources)
+    cohort: ActorResources = field(default_factory=ActorResources)
+    learner: ActorResources = field(default_factory=ActorResources)
+    start_timeout_s: float = 120.0
+
+
+@dataclass
+class RuntimeConfig:
+    """Where the work is done; results do not depend on it."""
+
+    name: str = "ray"
+    """ray or inprocess."""
+    conversation_hosts: int = 2
+    cohort_hosts: int = 2
+    learner_hosts: int = 2
+    deadline_s: float = 300.0
+    """Longest wait for one host; then it counts as lost."""
+    attempts: int = 2
+    """Times a lost host is rebuilt before the run stops."""
+    ray: RayConfig = field(default_factory=RayConfig)
+
+
+@dataclass
+class AnalysisConfig:
+    """What the report compares."""
+
+    floor: str = ""
+    """Arm without update (the warm-started weak model)."""
+    ceiling: str = ""
+    """Arm taught with the truth."""
+    naive: str = ""
+    """Arm taught by a judge alone; uplift is reported over it too."""
+    primary: list[str] = field(default_factory=list)
+    """Two arms: accuracy on test cases of the first minus the second."""
+    secondary: list[list[str]] = field(default_factory=list)
+    bootstrap: int = 2000
+    """Resamples of the bootstrap crossed over cases and seeds."""
+
+
+@dataclass
+class ScenarioConfig:
+    """A whole scenario: environment, team, conversations, facilitation, schedule."""
+
+    name: str = MISSING
+    description: str = ""
+    seed: int = 0
+    seeds: int = 1
+    """Replicates: the run is repeated with seeds seed, seed + 1, …"""
+    environment: dict[str, Any] = field(default_factory=dict)
+    splits: SplitSizes = field(default_factory=SplitSizes)
+    agents: dict[str, AgentConfig] = field(default_factory=dict)
+    conversations: dict[str, ConversationConfig] = field(default_factory=dict)
+    arms: dict[str, ArmConfig] = field(default_factory=dict)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    mutations: MutationConfig = field(default_factory=MutationConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
