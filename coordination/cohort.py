@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -140,7 +140,7 @@ class Asks:
         new_row = place[heard.row]
         order = np.argsort(new_row, kind="stable")
         heard = replace(heard.take(order), row=frozen(new_row[order]))
-        arrays = {
+        arrays: dict[str, Any] = {
             f.name: frozen(getattr(self, f.name)[index])
             for f in fields(self)
             if isinstance(getattr(self, f.name), np.ndarray)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from environments.cases import Cases, Split
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
+from environments.quoting import find_quotes, quoted_passages
 from environments.truth import SealedTruth
 
 PUBLIC = "public"
@@ -160,6 +161,30 @@ class Environment(ABC):
         held = cases.evidence.held[:, :, group]
         inside = (quotes >= 0) & (quotes < held.shape[1])
         return inside & np.take_along_axis(held, np.where(inside, quotes, 0), axis=1)
+
+    def locate_quotes(self, cases: Cases, text: Sequence[str]) -> NDArray[np.int64]:
+        """Find the evidence that free speech quotes verbatim (see `environments.quoting`).
+
+        Whether the speaker holds an item is not asked here; `verify_quotes` decides that.
+
+        Args:
+            cases: N cases.
+            text: N speeches, with quotes between ``<quote>`` and ``</quote>``.
+
+        Returns:
+            [N, Q] item positions in order of appearance, each item once, `NO_QUOTE` padding; Q is
+            the largest number found in one speech. A quote that matches nothing adds nothing.
+        """
+        found: list[list[int]] = [[] for _ in text]
+        rows = [row for row, speech in enumerate(text) if quoted_passages(speech)]
+        if rows:
+            evidence = self.render_evidence(cases.take(rows))
+            for row, items in zip(rows, evidence, strict=True):
+                found[row] = find_quotes(text[row], items)
+        quotes = np.full((len(found), max(map(len, found), default=0)), NO_QUOTE, dtype=np.int64)
+        for row, positions in enumerate(found):
+            quotes[row, : len(positions)] = positions
+        return quotes
 
     @property
     def forged_strength(self) -> float:

@@ -46,7 +46,7 @@ class Evidence:
     @property
     def exists(self) -> NDArray[np.bool_]:
         """[N, E] whether the item exists (held by at least one group)."""
-        return self.held.any(axis=-1)
+        return np.asarray(self.held.any(axis=-1))
 
     def take(self, rows: ArrayLike) -> Evidence:
         """Return the evidence of the selected cases."""

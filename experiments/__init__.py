@@ -1,0 +1,1 @@
+"""What is asked of it all: engine, runtimes, scenarios, runs, reports, command line."""

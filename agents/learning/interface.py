@@ -2,9 +2,10 @@
 
 Life cycle of a sample and of a weight version::
 
-    ledger rows --objective--> Experience --Learner.submit--> ticket --Learner.publish--> WeightVersion
-                                                                             |
-                                   cohorts answer asks that name it  <-------+
+    ledger rows --objective--> Experience --Learner.submit--> ticket
+                                              --Learner.publish--> WeightVersion
+                                                                        |
+                              cohorts answer asks that name it  <-------+
 
 A synchronous learner has trained on everything submitted when `Learner.publish` returns. An
 asynchronous one may not, and says through `Experience.version` how stale a sample is.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -80,7 +81,7 @@ class Columns(Mapping[str, np.ndarray]):
         return self.take(np.lexsort([self._data[name] for name in reversed(names)]))
 
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table; a 2-D column becomes a fixed-size list."""
+        """Return an Arrow table; a 2-D column becomes a fixed-size list (of width 0: a list)."""
         return pa.table({name: _to_arrow(value) for name, value in self._data.items()})
 
     @staticmethod
@@ -100,7 +101,11 @@ class Columns(Mapping[str, np.ndarray]):
 
         Column names, dtypes kinds and values are hashed; the memory or file layout is not.
         Integers and booleans are hashed as little-endian int64, floats as little-endian float64
-        (with -0.0 as 0.0 and one NaN), text as UTF-8 with its length.
+        (with -0.0 as 0.0 and one NaN), text as all its lengths in bytes (-1 for None) and then
+        all its UTF-8.
+
+        Raises:
+            UnicodeEncodeError: If a text is not valid Unicode (a lone surrogate).
         """
         state = hashlib.blake2b(digest_size=32)
         for name in sorted(self._data):
@@ -111,27 +116,36 @@ class Columns(Mapping[str, np.ndarray]):
 
 
 def _canonical_bytes(value: np.ndarray) -> bytes:
-    if value.dtype == object:
-        parts = []
-        for item in value.ravel():
-            raw = b"" if item is None else str(item).encode()
-            parts.append(
-                (-1 if item is None else len(raw)).to_bytes(8, "little", signed=True) + raw
-            )
-        return b"t" + b"".join(parts)
+    if value.dtype.kind in "OU":
+        return b"t" + _text_bytes(value.ravel())
     if value.dtype.kind in "iub":
         return b"i" + np.ascontiguousarray(value, dtype="<i8").tobytes()
     plain = np.ascontiguousarray(value, dtype="<f8") + 0.0  # -0.0 + 0.0 is 0.0
     return b"f" + np.where(np.isnan(plain), np.nan, plain).tobytes()
 
 
+def _text_bytes(flat: np.ndarray) -> bytes:
+    """Return every length (-1 for None) as little-endian int64, then all UTF-8 bytes."""
+    array = pa.array(flat, type=pa.large_string())
+    lengths = pc.fill_null(pc.binary_length(array), -1).to_numpy(zero_copy_only=False)
+    head = np.ascontiguousarray(lengths, dtype="<i8").tobytes()
+    offsets, data = array.buffers()[1:]
+    if data is None or len(array) == 0:
+        return head
+    # An absent item has no bytes of its own: an array just built keeps its items gap-free.
+    ends = np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1)
+    return head + memoryview(data)[int(ends[0]) : int(ends[-1])].tobytes()
+
+
 def _to_arrow(value: np.ndarray) -> pa.Array:
-    if value.dtype == object:
-        return pa.array(value.tolist(), type=pa.string())
+    if value.dtype.kind in "OU":
+        return pa.array(value, type=pa.string())
     if value.ndim == 1:
         return pa.array(value)
     if value.ndim == 2:
         flat = pa.array(np.ascontiguousarray(value).ravel())
+        if value.shape[1] == 0:  # Arrow has no fixed-size lists of size zero
+            return pa.ListArray.from_arrays(np.zeros(len(value) + 1, dtype=np.int32), flat)
         return pa.FixedSizeListArray.from_arrays(flat, value.shape[1])
     raise ValueError(f"a column has at most 2 axes, got shape {value.shape}")
 
@@ -143,6 +157,12 @@ def _from_arrow(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_fixed_size_list(array.type):
         width = array.type.list_size
         return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), width)
+    if pa.types.is_list(array.type):
+        return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), 0)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return np.array(array.to_pylist(), dtype=object)
+        array = array.dictionary_encode()
+    if pa.types.is_dictionary(array.type):
+        # Each distinct text is made once; position -1 is the trailing None.
+        texts = np.array([*array.dictionary.to_pylist(), None], dtype=object)
+        return texts[pc.fill_null(array.indices, -1).to_numpy(zero_copy_only=False)]
     return array.to_numpy(zero_copy_only=False)

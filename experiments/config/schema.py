@@ -65,6 +65,8 @@ class ArmConfig:
     random) or flipped_truth (truth with independent errors at another arm's label accuracy)."""
     matches: str = ""
     """For flipped_truth: the arm whose label accuracy is matched."""
+    prior: str = "naive"
+    """For shuffled: the conversation whose verdicts give the judge's prior confidence."""
 
 
 @dataclass

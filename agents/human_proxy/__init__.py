@@ -1,0 +1,1 @@
+"""Simulated people, composed of small stages with published equations."""

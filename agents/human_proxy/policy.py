@@ -1,0 +1,72 @@
+"""The human proxy: perceive → remember → update → advice (by trust) → choose."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.human_proxy.advice import Advice
+from agents.human_proxy.choose import Choose
+from agents.human_proxy.perceive import Perceive
+from agents.human_proxy.presets import HumanProxyConfig, resolve_preset
+from agents.human_proxy.remember import Remember
+from agents.human_proxy.trust import Trust
+from agents.human_proxy.update import Update
+from agents.policies.base import DECIDES, NumericPolicy, state_belief
+from agents.policies.numeric import Floats, fair_argmax
+from coordination.cohort import Answers, Asks
+from environments.core.columns import Columns
+
+
+class HumanProxy(NumericPolicy):
+    """A simulated person, composed of stages; one or a million cost the same code.
+
+    What was quoted is perceived and remembered (or not), moves the belief (more or less as Bayes
+    would), and the belief moves part of the way to what trusted advisers say. ``Answers.probs`` is
+    the belief after advice, which the person reports; ``Answers.choice`` is the noisy choice from
+    it. Trust in each adviser changes only with audited feedback (`settle`).
+
+    The preset ``rational`` is `agents.policies.bayesian.Bayesian`, bit for bit. A simulation that
+    follows these equations need not predict people.
+
+    Raises:
+        UnknownNameError: For an unknown preset.
+        ConfigError: For a value outside its range.
+    """
+
+    Config: ClassVar[type] = HumanProxyConfig
+    source: ClassVar[str] = "see each stage: perceive, remember, update, trust, advice, choose"
+
+    def __init__(self, config: HumanProxyConfig, seed: int) -> None:
+        full = resolve_preset(config)
+        super().__init__(full, seed)
+        self.perceive = Perceive(**asdict(full.perceive), seed=seed)
+        self.remember = Remember(**asdict(full.remember))
+        self.update = Update(**asdict(full.update))
+        self.trust = Trust(**asdict(full.trust))
+        self.advice = Advice(**asdict(full.advice), trust=self.trust)
+        self.choose = Choose(**asdict(full.choose), seed=seed)
+
+    def believe(self, asks: Asks, minds: Columns) -> Floats:
+        """Return the log-probabilities that each person ends up with, shape [B, K]."""
+        quoted = self.remember(asks, self.perceive(asks))
+        return self.advice(asks, minds, self.update(asks, quoted))
+
+    def answer(self, asks: Asks, minds: Columns) -> Answers:
+        """Answer every row; see `coordination.cohort.Cohort.answer`."""
+        belief, coin = self.believe(asks, minds), self.coin(asks)
+        if asks.intent in DECIDES:
+            return state_belief(asks, belief, self.choose(asks, belief, coin))
+        return state_belief(asks, belief, fair_argmax(belief, coin))
+
+    def initial_minds(self, agent_id: NDArray[np.int64]) -> Columns:
+        """Return people who have met nobody: ``agent_id`` and the columns of `Trust`."""
+        ids = np.asarray(agent_id, dtype=np.int64)
+        return Columns({"agent_id": ids, **self.trust.initial(len(ids))})
+
+    def settle(self, minds: Columns, outcomes: Columns) -> Columns:
+        """Return the state after a tick's feedback; see `Trust.settle`."""
+        return self.trust.settle(minds, outcomes)

@@ -1,0 +1,1 @@
+"""Language models as cohorts: scoring options by log-probability, speaking by keyed sampling."""

@@ -1,0 +1,364 @@
+"""The model behind a cohort or a learner: built from scratch or loaded, with its tokenizer.
+
+Both sides build the same `Backbone` from the same configuration and put weights into it by
+`Backbone.bind`, which swaps parameters without copying. Torch is imported when a backbone is
+built, not when this module is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.language_model.config import LanguageModelConfig, ModelConfig, check
+from agents.language_model.prompts import Prompter
+from agents.language_model.tokens import NO, SEPARATOR, YES, Encoder, Piece, word_tokenizer
+from agents.learning.interface import Weights
+from environments.core.columns import frozen
+from environments.core.errors import ConfigError
+from environments.core.keyed import Keyed, name_key
+
+if TYPE_CHECKING:
+    import torch
+
+SHARING = ("llama", "gpt2", "qwen2", "qwen3")
+"""Model types whose attention takes any mask and whose positions are arguments: there, options of
+a case can share its context in one sequence, with exactly the scores of separate sequences."""
+_SENTINEL = "QZXUSERPARTXZQ"
+
+
+def configure_torch(threads: int = 1) -> None:
+    """Make torch's results repeatable on this machine; each host calls it once, at its start.
+
+    Args:
+        threads: Threads of one operation. Sums are cut differently for different numbers, so
+            results are promised equal only for equal numbers.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+class Backbone:
+    """A causal language model and its tokenizer.
+
+    Args:
+        config: The cohort's configuration.
+        vocabulary: The environment's words; needed to build a model from scratch.
+        device: Overrides ``config.model.device`` if given.
+
+    Raises:
+        ConfigError: In one line, for a path that holds no model, a device that is absent or sizes
+            that no model can have.
+    """
+
+    def __init__(
+        self, config: LanguageModelConfig, vocabulary: Sequence[str] = (), device: str = ""
+    ) -> None:
+        check(config)
+        self.config = config
+        self.from_scratch = not config.model.path
+        self.device = _device(device or config.model.device)
+        with _own_randomness():
+            if self.from_scratch:
+                self.tokenizer, self.model = _build(config.model, vocabulary)
+            else:
+                self.tokenizer, self.model = _load(config.model)
+        # Evaluation mode in training too: dropout would draw from a global generator.
+        self.model.eval().to(self.device).requires_grad_(False)
+        self.max_length = _max_length(config.model.max_length, self.model.config, self.tokenizer)
+        self.encoder = Encoder(self.tokenizer)
+        style = config.style
+        if style == "auto":
+            style = "plain" if self.from_scratch else "instruct"
+        if style == "plain" and not self.from_scratch:
+            _require_token(self.tokenizer, SEPARATOR)
+        frame = ("", "") if style == "plain" else _frame(self.tokenizer)
+        self.prompter = Prompter(style, config.scoring, frame)
+        self.yes, self.no = self._verdict_tokens()
+        self.shares_context = self.model.config.model_type in SHARING and not getattr(
+            self.model.config, "use_sliding_window", False
+        )
+        self._slots = _parameter_slots(self.model)
+        self._loaded = {name: slots[0][0]._parameters[slots[0][1]] for name, slots in self._slots.items()}
+        self._linear_head = self._check_head()
+
+    # -- weights ---------------------------------------------------------------------------
+
+    def initial_weights(self, seed: int, replicate: int = 0) -> Weights:
+        """Return the weights that a model starts from.
+
+        From scratch: matrices are drawn from N(0, ``initializer_range``²), keyed by (seed,
+        replicate, parameter name, position) and by no global state; vectors are ones (norms) or
+        zeros (biases). Loaded: the file's own weights.
+
+        Returns:
+            Parameter name to read-only float32 array.
+        """
+        if not self.from_scratch:
+            return {name: to_numpy(value) for name, value in self._loaded.items()}
+        scale = getattr(self.model.config, "initializer_range", 0.02)
+        draw = Keyed(seed, "language_model/init")
+        weights = {}
+        for name, value in self._loaded.items():
+            shape = tuple(value.shape)
+            if name.endswith("bias"):
+                array = np.zeros(shape, dtype=np.float32)
+            elif len(shape) == 1:
+                array = np.ones(shape, dtype=np.float32)
+            else:
+                key = np.int64(name_key(name) >> 1)
+                array = (scale * draw.normal(replicate, key, shape=shape)).astype(np.float32)
+            weights[name] = frozen(array)
+        return weights
+
+    def tensors(self, weights: Weights) -> dict[str, torch.Tensor]:
+        """Return weights as tensors of this model's dtype on its device.
+
+        Raises:
+            ConfigError: If names or shapes are not those of this model.
+        """
+        import torch
+
+        if set(weights) != set(self._loaded):
+            odd = sorted(set(weights) ^ set(self._loaded))
+            raise ConfigError(
+                f"weights: parameters differ from the model's, first {odd[0]!r} (given "
+                f"{len(weights)}, allowed exactly the model's {len(self._loaded)})"
+            )
+        for name, own in self._loaded.items():
+            if tuple(weights[name].shape) != tuple(own.shape):
+                raise ConfigError(
+                    f"weights: {name} has shape {tuple(weights[name].shape)}, "
+                    f"allowed: {tuple(own.shape)}"
+                )
+        return {
+            name: torch.tensor(np.asarray(weights[name]), dtype=own.dtype, device=self.device)
+            for name, own in self._loaded.items()
+        }
+
+    def bind(self, parameters: Mapping[str, torch.nn.Parameter]) -> None:
+        """Make the model compute with these parameters (no copy; tied weights stay tied)."""
+        for name, slots in self._slots.items():
+            for module, leaf in slots:
+                module._parameters[leaf] = parameters[name]
+
+    # -- computing -------------------------------------------------------------------------
+
+    def logits_at(
+        self, inputs: Mapping[str, Any], rows: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the logits over the vocabulary at chosen positions only, shape [Q, V].
+
+        Args:
+            inputs: ``input_ids`` and, where needed, ``attention_mask`` and ``position_ids``.
+            rows: [Q] row of each position.
+            positions: [Q] position in the row.
+        """
+        import torch
+
+        if not self._linear_head:
+            return self.model(**inputs, use_cache=False).logits[rows, positions]
+        head = self.model.get_output_embeddings()
+        hidden = self._hidden(inputs, rows, positions)
+        return torch.nn.functional.linear(hidden, head.weight, getattr(head, "bias", None))
+
+    def log_odds_at(
+        self, inputs: Mapping[str, Any], rows: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        """Return log p(yes) − log p(no) of the next token, shape [Q].
+
+        The normalizer over the vocabulary cancels, so two of its rows suffice.
+        """
+        if not self._linear_head:
+            logits = self.logits_at(inputs, rows, positions)
+            return logits[:, self.yes] - logits[:, self.no]
+        head = self.model.get_output_embeddings()
+        hidden = self._hidden(inputs, rows, positions)
+        odds = hidden @ (head.weight[self.yes] - head.weight[self.no])
+        bias = getattr(head, "bias", None)
+        return odds if bias is None else odds + (bias[self.yes] - bias[self.no])
+
+    def _hidden(
+        self, inputs: Mapping[str, Any], rows: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        return self.model.base_model(**inputs, use_cache=False).last_hidden_state[rows, positions]
+
+    def _check_head(self) -> bool:
+        """Say whether logits are a linear map of the last hidden state (some models add caps)."""
+        import torch
+
+        head = self.model.get_output_embeddings()
+        if not isinstance(head, torch.nn.Linear):
+            return False
+        ids = torch.arange(4, device=self.device)[None] % self.model.config.vocab_size
+        with torch.inference_mode():
+            full = self.model(input_ids=ids, use_cache=False).logits
+            hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            return bool(torch.allclose(head(hidden).float(), full.float(), rtol=1e-3, atol=1e-3))
+
+    def _verdict_tokens(self) -> tuple[int, int]:
+        if self.prompter.style == "plain":
+            pair = [self.encoder.joined([Piece(token, True)]) for token in (YES, NO)]
+        else:
+            words = (self.config.yes, self.config.no)
+            fresh_turn = bool(self.prompter.frame[1])
+            pair = [
+                self.encoder.joined([Piece(word.lstrip() if fresh_turn else word)])
+                for word in words
+            ]
+        if not all(pair) or pair[0][0] == pair[1][0]:
+            raise ConfigError(
+                f"policy.yes, policy.no: got {self.config.yes!r} and {self.config.no!r}, which the "
+                "model's tokenizer begins with the same token; choose words that differ at once"
+            )
+        return pair[0][0], pair[1][0]
+
+
+def to_numpy(value: torch.Tensor) -> np.ndarray:
+    """Return a read-only float32 copy."""
+    return frozen(value.detach().float().cpu().numpy().copy())
+
+
+@contextmanager
+def _own_randomness():
+    """Keep transformers' own initialization from touching torch's global generators."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise ConfigError(f"device: got {name!r}, allowed: auto, cpu, cuda, cuda:N")
+    if kind == "cuda" and int(number or 0) >= available:
+        raise ConfigError(
+            f"device: got {name!r}, but this machine has {available} usable CUDA devices "
+            "(allowed here: auto, cpu)" if not available else
+            f"device: got {name!r}, allowed on this machine: auto, cpu, cuda:0 … cuda:{available - 1}"
+        )
+    return torch.device(name)
+
+
+def _build(config: ModelConfig, vocabulary: Sequence[str]) -> tuple[Any, Any]:
+    """Return a word tokenizer and a model with the usual size names of its architecture."""
+    from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
+
+    if not vocabulary:
+        raise ConfigError(
+            "policy.model.path: got '' (build from scratch), but this environment has no closed "
+            "vocabulary; give the name or folder of a pretrained model"
+        )
+    if config.architecture not in CONFIG_MAPPING:
+        raise ConfigError(
+            f"policy.model.architecture: got {config.architecture!r}, allowed: a causal "
+            "transformers model_type such as llama, gpt2, qwen2"
+        )
+    tokenizer = word_tokenizer(vocabulary, config.max_length)
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.heads,
+        "max_position_embeddings": config.max_length,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "tie_word_embeddings": False,
+    }
+    if config.architecture == "gpt2":
+        sizes["n_inner"] = sizes.pop("intermediate_size")
+        sizes.pop("num_key_value_heads")
+        sizes.update({"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0})
+    try:
+        settings = AutoConfig.for_model(config.architecture, **sizes)
+        model = AutoModelForCausalLM.from_config(settings, attn_implementation="eager")
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"policy.model.architecture: {config.architecture!r} cannot be built with these sizes "
+            f"({_first_line(error)})"
+        ) from error
+    return tokenizer, model
+
+
+def _load(config: ModelConfig) -> tuple[Any, Any]:
+    """Return tokenizer and model by hub name or folder; nothing in the files is executed."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.path, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            config.path,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=getattr(torch, config.dtype),
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ConfigError(
+            f"policy.model.path: got {config.path!r}, allowed: a hub name or folder of a causal "
+            f"language model with safetensors weights ({_first_line(error)})"
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, model
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200]
+
+
+def _max_length(asked: int, model_config: Any, tokenizer: Any) -> int:
+    limits = [asked, getattr(model_config, "max_position_embeddings", None)]
+    limits.append(getattr(tokenizer, "model_max_length", None))
+    return int(min(limit for limit in limits if limit))
+
+
+def _require_token(tokenizer: Any, token: str) -> None:
+    if token not in tokenizer.get_vocab():
+        raise ConfigError(
+            "policy.style: got 'plain', but the loaded tokenizer lacks the plain style's tokens "
+            f"({token!r}, …); allowed: auto, instruct"
+        )
+
+
+def _frame(tokenizer: Any) -> tuple[str, str]:
+    """Return the trusted text around a user's turn: from the chat template, or a first token."""
+    if getattr(tokenizer, "chat_template", None):
+        turn = [{"role": "user", "content": _SENTINEL}]
+        text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        before, found, after = text.partition(_SENTINEL)
+        if found:
+            return before, after
+    first = tokenizer("a")["input_ids"][:1]
+    starts = tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id]
+    return (tokenizer.bos_token if starts else ""), ""
+
+
+def _parameter_slots(model: Any) -> dict[str, list[tuple[Any, str]]]:
+    """Return each distinct parameter's name and every (module, attribute) that holds it."""
+    names: dict[int, str] = {}
+    slots: dict[str, list[tuple[Any, str]]] = {}
+    for path, module in model.named_modules():
+        for leaf, value in module._parameters.items():
+            if value is None:
+                continue
+            name = names.setdefault(id(value), f"{path}.{leaf}" if path else leaf)
+            slots.setdefault(name, []).append((module, leaf))
+    return slots

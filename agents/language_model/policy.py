@@ -1,0 +1,225 @@
+"""Language models as a cohort: they judge by option scores and speak by sampling.
+
+Importing this module imports neither torch nor transformers; building a `LanguageModel` does.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.language_model.config import LanguageModelConfig
+from agents.language_model.views import Reader
+from agents.learning.interface import WeightVersion
+from agents.policies.base import DECIDES, STATES
+from agents.policies.numeric import fair_argmax, log_normalize, probabilities
+from coordination.cohort import Answers, Asks
+from coordination.messages import FREE, Fault, MessageKind
+from environments.core.columns import Columns
+from environments.core.errors import ConfigError, LostError
+from environments.core.keyed import Keyed
+
+if TYPE_CHECKING:
+    import torch
+
+BASE = -1
+"""Weight version of agents that do not learn: the model as built or loaded."""
+SILENT = frozenset({MessageKind.RULING, MessageKind.VOTE, MessageKind.LABEL})
+"""Intents answered by a distribution without words."""
+
+
+class LanguageModel:
+    """A transformers causal language model: scores options, speaks, and takes new weights.
+
+    Asked to decide (ruling, vote) or to state (explanation, label …), it scores every option and
+    answers with their softmax; asked for words, it samples them. An argument without an assigned
+    stance argues for the option that the model scores highest.
+
+    A row that names a weight version is answered with the weights installed for that version and
+    agent; a row with version -1 by the model as built or loaded. Equal rows (same weights, same
+    prompt) are computed once. Micro-batches are cut, for each set of weights, from its distinct
+    prompts in canonical order; results are equal for equal sets of prompts per call, so callers
+    that want them equal whatever the number of hosts ask in canonical blocks.
+
+    Args:
+        config: See `LanguageModelConfig`.
+        seed: Keys initial weights (from scratch) and speech.
+        vocabulary: The environment's words; needed if ``config.model.path`` is empty.
+    """
+
+    Config: ClassVar[type[LanguageModelConfig]] = LanguageModelConfig
+    source: ClassVar[str] = (
+        "transformers causal LM; P(True) scoring of Kadavath et al. 2022 (arXiv 2207.05221)"
+    )
+    reads_text: ClassVar[bool] = True
+    needs_vocabulary: ClassVar[bool] = True
+    """Whether the constructor takes the environment's vocabulary."""
+
+    def __init__(
+        self, config: LanguageModelConfig, seed: int, vocabulary: Sequence[str] = ()
+    ) -> None:
+        from agents.language_model.backbone import Backbone
+
+        self.config = config
+        self.seed = seed
+        self._backbone = Backbone(config, vocabulary)
+        self._tie = Keyed(seed, "language_model/tie")
+        self._base = _parameters(self._backbone.tensors(self._backbone.initial_weights(seed)))
+        self._versions: OrderedDict[int, dict[int, dict[str, torch.nn.Parameter]]] = OrderedDict()
+
+    # -- weights ---------------------------------------------------------------------------
+
+    def install(self, version: WeightVersion) -> None:
+        """Take students' weights; a second call with the same number adds its students.
+
+        The last ``keep_versions`` numbers are kept.
+
+        Raises:
+            ConfigError: If the weights are not those of this model.
+        """
+        place = self._versions.setdefault(version.number, {})
+        for student, weights in version.students.items():
+            place[student] = _parameters(self._backbone.tensors(weights))
+        while len(self._versions) > self.config.keep_versions:
+            del self._versions[min(self._versions)]
+
+    def _weights(self, version: int, agent: int) -> dict[str, torch.nn.Parameter]:
+        if version == BASE:
+            return self._base
+        try:
+            return self._versions[version][agent]
+        except KeyError:
+            have = ", ".join(str(number) for number in sorted(self._versions)) or "none"
+            raise LostError(
+                f"language_model: weights of agent {agent} in version {version} are not installed "
+                f"(installed versions: {have})"
+            ) from None
+
+    # -- the cohort ------------------------------------------------------------------------
+
+    def answer(self, asks: Asks, minds: Columns) -> Answers:
+        """Answer every row; see `coordination.cohort.Cohort.answer`.
+
+        A row whose prompt is longer than the model's ``max_length``, even with the earliest
+        messages forgotten, gets `Fault.ERROR`.
+
+        Raises:
+            LostError: If a row names a weight version that is not installed.
+            ConfigError: If the asks carry no texts.
+        """
+        if asks.text is None:
+            raise ConfigError("language_model: asks carry no texts (the cohort reads_text)")
+        reader = Reader(self._backbone, asks)
+        blank = Answers.blank(asks.n, asks.assessment.shape[1])
+        intent = MessageKind(asks.intent)
+        free = asks.stance == FREE
+        wants_scores = np.full(asks.n, intent in DECIDES or intent in STATES)
+        if intent == MessageKind.ARGUMENT:
+            wants_scores = free
+        if wants_scores.any():
+            self._score(reader, asks, np.flatnonzero(wants_scores), blank)
+        best = self._best(asks, blank["probs"])
+        scored = wants_scores & (blank["fault"] == Fault.NONE)
+        if intent in DECIDES:
+            blank["choice"][scored] = best[scored]
+        if intent != MessageKind.RULING:
+            blank["stance"][:] = np.where(free & scored, best, asks.stance)
+        if intent not in SILENT:
+            self._speak(reader, asks, np.flatnonzero(blank["fault"] == Fault.NONE), blank)
+        if intent == MessageKind.ARGUMENT:
+            # An argument speaks for its side; what the model believes of it stays its own.
+            blank["probs"][:] = np.nan
+            blank["confidence"][:] = np.nan
+        return Answers(**blank)
+
+    def initial_minds(self, agent_id: NDArray[np.int64]) -> Columns:
+        """Return the agents' ids: what a language model learns is in its weights."""
+        return Columns({"agent_id": np.asarray(agent_id, dtype=np.int64)})
+
+    def settle(self, minds: Columns, outcomes: Columns) -> Columns:
+        """Return ``minds`` unchanged."""
+        return minds
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _best(self, asks: Asks, probs: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the most probable option; ties (options of equal text) fall by a keyed coin."""
+        coins = self._tie.uniform(asks.room_id, asks.agent_id, shape=(probs.shape[1],))
+        with np.errstate(divide="ignore"):
+            values = np.log(np.where(asks.option_mask & ~np.isnan(probs), probs, 0.0))
+        return fair_argmax(values, coins)
+
+    def _groups(self, asks: Asks, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Bind each set of weights in turn; yield the rows that it answers."""
+        version = asks.version[rows]
+        agent = np.where(version == BASE, BASE, asks.agent_id[rows])
+        keys, group = np.unique(np.stack([version, agent], axis=1), axis=0, return_inverse=True)
+        found = [self._weights(int(v), int(a)) for v, a in keys]  # before any work is done
+        for place, weights in enumerate(found):
+            self._backbone.bind(weights)
+            yield rows[group.ravel() == place]
+
+    def _score(
+        self, reader: Reader, asks: Asks, rows: NDArray[np.int64], blank: dict[str, np.ndarray]
+    ) -> None:
+        import torch
+
+        from agents.language_model.scoring import micro_batches, score
+
+        width = blank["probs"].shape[1]
+        number = reader.number_prompts(rows)
+        encoded = reader.encoded()
+        fits = np.array([reader.fits(prompt) for prompt in encoded], dtype=bool)
+        blank["fault"][rows[~fits[number]]] = int(Fault.ERROR)
+        place = np.full(asks.n, -1, dtype=np.int64)
+        place[rows] = number
+        rows = rows[fits[number]]
+        batches: dict[bytes, list] = {}
+        for mine in self._groups(asks, rows):
+            wanted = np.unique(place[mine])
+            # Students examined on the same cases share the padded tensors.
+            same = wanted.tobytes()
+            if same not in batches:
+                cases = [encoded[i] for i in wanted]
+                case_id = reader.case_of_prompt()[wanted]
+                batches[same] = micro_batches(self._backbone, cases, case_id, width)
+            scores = np.empty((len(wanted), width))
+            with torch.inference_mode():
+                for cut, batch in batches[same]:
+                    scores[cut] = score(self._backbone, batch).cpu().numpy()
+            exists = asks.option_mask[mine]
+            probs = probabilities(log_normalize(scores[np.searchsorted(wanted, place[mine])], exists))
+            blank["probs"][mine] = probs
+            blank["confidence"][mine] = probs.max(axis=1)
+            read = np.array([encoded[i].tokens for i in wanted], dtype=np.int64)
+            blank["tokens"][mine] += read[np.searchsorted(wanted, place[mine])]
+
+    def _speak(
+        self, reader: Reader, asks: Asks, rows: NDArray[np.int64], blank: dict[str, np.ndarray]
+    ) -> None:
+        from agents.language_model.generation import generate
+
+        for mine in self._groups(asks, rows):
+            prompts = {int(row): reader.speaking(int(row), int(blank["stance"][row])) for row in mine}
+            full = [row for row, ids in prompts.items() if ids is None]
+            blank["fault"][full] = int(Fault.ERROR)
+            ready = np.array([r for r, ids in prompts.items() if ids is not None], dtype=np.int64)
+            speeches = generate(
+                self._backbone, [prompts[int(r)] or () for r in ready], asks.ask_id[ready], self.seed
+            )
+            for row, speech in zip(ready, speeches, strict=True):
+                blank["text"][row] = speech.text
+                blank["words"][row] = len(speech.text.split())
+                blank["tokens"][row] += speech.tokens
+
+
+def _parameters(tensors: dict[str, torch.Tensor]) -> dict[str, torch.nn.Parameter]:
+    import torch
+
+    return {
+        name: torch.nn.Parameter(value, requires_grad=False) for name, value in tensors.items()
+    }

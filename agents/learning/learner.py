@@ -1,0 +1,343 @@
+"""The supervised learner: trains any set of students, each as if it were alone.
+
+Students share a tokenizer and an architecture; each has its own weights and its own AdamW state.
+Students who see the same cases in the same order (the arms of a replicate) share the padded
+minibatches: a minibatch is tokenized once and every arm steps on it, so arms differ in their
+targets alone. Because no sum runs over students, a learner that holds {a, b} gives bit for bit the
+weights of two learners that hold {a} and {b} (with one torch thread).
+
+Loss of a minibatch of B samples::
+
+    L = (1/B) Σ_i weight_i · CE(target_i, softmax(scores of case i))
+
+The divisor is the number of samples, not the sum of weights: a case that gave no sample leaves a
+hole instead of making its neighbours heavier, so all arms take the same steps on the same cases. A
+minibatch in which no sample has weight says nothing and is no step (an arm without update stays
+exactly as it was).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.language_model.config import LanguageModelConfig
+from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.student import Student
+from environments.core.errors import ConfigError, DataError
+from environments.core.keyed import Keyed
+
+if TYPE_CHECKING:
+    import torch
+
+    from agents.language_model.scoring import Batch
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How students are trained. The engine fills it in from the scenario's ``learner`` section."""
+
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    """Cases of a minibatch."""
+    epochs: int = 1
+    """Passes over each submission; the first in the order submitted, further ones permuted."""
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    """Greatest norm of a gradient; 0 for no limit."""
+    warm_start_learning_rate: float = 2e-3
+    warm_start_epochs: int = 8
+    device: str = "auto"
+
+
+class SupervisedLearner:
+    """Trains students synchronously; implements `agents.learning.interface.Learner`.
+
+    Args:
+        config: The student's cohort configuration (model and scoring).
+        settings: How to train.
+        seed: Keys the initial weights of a model built from scratch.
+        students: Agent id of each student that this learner owns to its replicate.
+        vocabulary: The environment's words; needed if ``config.model.path`` is empty.
+
+    Raises:
+        ConfigError: For settings that cannot train.
+    """
+
+    def __init__(
+        self,
+        config: LanguageModelConfig,
+        settings: LearnerSettings,
+        seed: int,
+        students: Mapping[int, int],
+        vocabulary: Sequence[str] = (),
+    ) -> None:
+        from agents.language_model.backbone import Backbone
+
+        _check(settings)
+        if config.model.dtype != "float32":
+            raise ConfigError(
+                f"policy.model.dtype: got {config.model.dtype!r} for a student, allowed: float32 "
+                "(sums of small updates are lost in shorter numbers)"
+            )
+        self.settings = settings
+        self.seed = seed
+        self._backbone = Backbone(config, vocabulary, settings.device)
+        self._replicate = {int(student): int(r) for student, r in sorted(students.items())}
+        self._order = Keyed(seed, "learner/order")
+        self._students: dict[int, Student] = {}
+        self._losses: dict[int, float] = {}
+        self._number = -1
+        self._ticket = -1
+
+    @property
+    def students(self) -> tuple[int, ...]:
+        """Agent ids of the students that this learner owns, sorted."""
+        return tuple(self._replicate)
+
+    # -- beginnings ------------------------------------------------------------------------
+
+    def warm_start(
+        self, texts: CaseTexts, labels: NDArray[np.int64], replicate: int
+    ) -> Weights:
+        """Train the weak model from which all students of a replicate start.
+
+        Begins at `Backbone.initial_weights` of (seed, replicate) and takes
+        ``warm_start_epochs`` passes, each in an order keyed by (replicate, epoch, case).
+
+        Args:
+            texts: C cases, in any order.
+            labels: [C] right options; the caller accounts for the truth spent.
+            replicate: The replicate.
+
+        Returns:
+            The trained weights; nothing is kept.
+        """
+        settings = self.settings
+        student = self._new(
+            self._backbone.initial_weights(self.seed, replicate), settings.warm_start_learning_rate
+        )
+        width = max((len(options) for options in texts.options), default=2)
+        target = (np.arange(width) == np.asarray(labels)[:, None]).astype(np.float64)
+        weight = np.ones(len(target))
+        for epoch in range(settings.warm_start_epochs):
+            order = np.argsort(
+                self._order.bits(replicate, epoch, texts.case_id), kind="stable"
+            )
+            self._pass(student, self._batches(texts, order, width), order, target, weight)
+        return student.weights()
+
+    def adopt(self, students: Sequence[int], weights: Weights) -> None:
+        """Give students of this learner these weights and a fresh optimizer.
+
+        Raises:
+            ConfigError: If the weights are not those of the model, or a student is not owned.
+        """
+        for student in students:
+            if student not in self._replicate:
+                raise ConfigError(
+                    f"learner: student {student} is not owned here, allowed: {list(self.students)}"
+                )
+            self._students[int(student)] = self._new(weights, self.settings.learning_rate)
+
+    # -- the learner -----------------------------------------------------------------------
+
+    def submit(self, experience: Experience, tick: int) -> int:
+        """Train on samples in the order given; samples of other students are ignored.
+
+        Args:
+            experience: Columns ``student``, ``case_id``, ``target``, ``weight``; texts.
+            tick: Keys the permutation of further epochs.
+
+        Returns:
+            The submission's number: 0, 1, …
+
+        Raises:
+            ConfigError: If an owned student has samples but was never given weights.
+        """
+        self._losses = {}
+        samples = experience.samples
+        if samples.n:
+            rows_of = {s: np.flatnonzero(samples["student"] == s) for s in self._replicate}
+            for same in self._same_cases(rows_of, samples["case_id"]):
+                self._train(same, rows_of, experience, tick)
+        self._ticket += 1
+        return self._ticket
+
+    def publish(self) -> WeightVersion:
+        """Return the weights of all students after everything submitted; versions count from 0."""
+        self._number += 1
+        weights = {s: self._students[s].weights() for s in self._replicate if s in self._students}
+        return WeightVersion(self._number, weights)
+
+    def losses(self) -> dict[int, float]:
+        """Return each student's mean loss over the last submission; students without are absent."""
+        return dict(self._losses)
+
+    def state(self) -> dict[str, Weights]:
+        """Return everything that training goes on from.
+
+        Keys: ``counters`` and, for each student, ``student/<id>/weights``, ``…/exp_avg``,
+        ``…/exp_avg_sq`` and ``…/step``. States of learners with different students can be merged.
+        """
+        state: dict[str, Weights] = {
+            "counters": {
+                "number": np.array([self._number], dtype=np.int64),
+                "ticket": np.array([self._ticket], dtype=np.int64),
+            }
+        }
+        for number, student in self._students.items():
+            for key, arrays in student.state().items():
+                state[f"student/{number}/{key}"] = arrays
+        return state
+
+    def restore(self, state: Mapping[str, Weights]) -> None:
+        """Continue from a `state` that holds at least this learner's students.
+
+        Raises:
+            ConfigError: If a student is missing from it or has another shape.
+        """
+        for student in self._replicate:
+            prefix = f"student/{student}/"
+            own = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+            if not own:
+                raise ConfigError(f"learner state: student {student} is missing from it")
+            self.adopt([student], own["weights"])
+            self._students[student].restore(own)
+        self._number = int(state["counters"]["number"][0])
+        self._ticket = int(state["counters"]["ticket"][0])
+        self._losses = {}
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _new(self, weights: Weights, learning_rate: float) -> Student:
+        return Student(
+            self._backbone.tensors(weights),
+            learning_rate,
+            self.settings.weight_decay,
+            self.settings.clip_norm,
+        )
+
+    def _same_cases(
+        self, rows_of: Mapping[int, NDArray[np.int64]], case_id: NDArray[np.int64]
+    ) -> Iterator[list[int]]:
+        """Group students of a replicate whose samples are of the same cases in the same order."""
+        groups: dict[tuple[int, bytes], list[int]] = {}
+        for student, rows in rows_of.items():
+            if len(rows) and student not in self._students:
+                raise ConfigError(
+                    f"learner: student {student} has samples but no weights; adopt some first"
+                )
+            if len(rows):
+                key = (self._replicate[student], case_id[rows].tobytes())
+                groups.setdefault(key, []).append(student)
+        yield from groups.values()
+
+    def _train(
+        self,
+        students: Sequence[int],
+        rows_of: Mapping[int, NDArray[np.int64]],
+        experience: Experience,
+        tick: int,
+    ) -> None:
+        samples = experience.samples
+        rows = rows_of[students[0]]
+        case_id = samples["case_id"][rows]
+        place = experience.texts.place(case_id)
+        width = samples["target"].shape[1]
+        totals = dict.fromkeys(students, 0.0)
+        for epoch in range(self.settings.epochs):
+            order = np.arange(len(rows))
+            if epoch:
+                # Not keyed by student: all arms of a replicate see the same order.
+                bits = self._order.bits(self._replicate[students[0]], tick, epoch, case_id)
+                order = np.argsort(bits, kind="stable")
+            batches = self._batches(experience.texts, place[order], width)
+            for student in students:
+                target = samples["target"][rows_of[student]]
+                weight = samples["weight"][rows_of[student]]
+                totals[student] += self._pass(
+                    self._students[student], batches, order, target, weight
+                )
+        for student, total in totals.items():
+            self._losses[student] = total / (len(rows) * self.settings.epochs)
+
+    def _batches(self, texts: CaseTexts, place: NDArray[np.int64], width: int) -> list[Batch]:
+        """Return padded minibatches of the cases at these places of the texts, in order."""
+        from agents.language_model.scoring import collate, encode
+
+        prompter, limit = self._backbone.prompter, self._backbone.max_length
+        cases = encode(
+            self._backbone,
+            [prompter.case(texts.context[i], texts.options[i]) for i in place.tolist()],
+        )
+        for i, case in zip(place.tolist(), cases, strict=True):
+            if not case.fits or case.longest > limit:
+                raise DataError(
+                    f"case {int(texts.case_id[i])}: its text has {case.longest} tokens; allowed: "
+                    f"1 to {limit} (policy.model.max_length)"
+                )
+        size = self.settings.batch_size
+        return [
+            collate(self._backbone, cases[start : start + size], width)
+            for start in range(0, len(cases), size)
+        ]
+
+    def _pass(
+        self,
+        student: Student,
+        batches: Sequence[Batch],
+        order: NDArray[np.int64],
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> float:
+        """Step once on every minibatch; return the summed loss of all samples."""
+        import torch
+
+        from agents.language_model.scoring import score
+
+        self._backbone.bind(student.parameters)
+        device = self._backbone.device
+        clean = np.where((weight > 0)[:, None], target, 0.0)[order]
+        goals = torch.tensor(clean * weight[order, None], dtype=torch.float32, device=device)
+        size = self.settings.batch_size
+        losses = []
+        for index, batch in enumerate(batches):
+            span = slice(index * size, (index + 1) * size)
+            if not (weight[order[span]] > 0).any():
+                continue
+            loss = weighted_cross_entropy(score(self._backbone, batch), goals[span])
+            student.step(loss)
+            losses.append(loss.detach() * len(goals[span]))
+        return float(torch.stack(losses).sum()) if losses else 0.0
+
+
+def weighted_cross_entropy(scores: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    """Return (1/B) Σ_i weight_i · CE(target_i, softmax(scores_i)).
+
+    Args:
+        scores: [B, K] scores of options.
+        goals: [B, K] weight × target; zero where an option does not exist.
+    """
+    return -(goals * scores.log_softmax(-1)).sum() / len(goals)
+
+
+def _check(settings: LearnerSettings) -> None:
+    for key, low in (
+        ("batch_size", 1),
+        ("epochs", 1),
+        ("warm_start_epochs", 0),
+        ("weight_decay", 0.0),
+        ("clip_norm", 0.0),
+    ):
+        given = getattr(settings, key)
+        if not given >= low:
+            raise ConfigError(f"learner.{key}: got {given}, allowed: {low} or more")
+    for key in ("learning_rate", "warm_start_learning_rate"):
+        given = getattr(settings, key)
+        if not 0.0 < given < float("inf"):
+            raise ConfigError(f"learner.{key}: got {given}, allowed: above 0")

@@ -1,0 +1,130 @@
+"""One student's weights and optimizer, in flat memory so that a step is a handful of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.language_model.backbone import to_numpy
+from agents.learning.interface import Weights
+from environments.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Student:
+    """Parameters as views of one vector, gradients as views of another, and AdamW over both.
+
+    AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) with weight decay on all parameters, as
+    torch's default; the gradient's norm is clipped before each step.
+
+    Args:
+        tensors: Initial values by parameter name, all of one dtype on one device; copied.
+        learning_rate: Constant learning rate.
+        weight_decay: Decoupled weight decay.
+        clip_norm: Greatest norm of the gradient; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, torch.Tensor],
+        learning_rate: float,
+        weight_decay: float,
+        clip_norm: float,
+    ) -> None:
+        import torch
+
+        self._clip = clip_norm
+        first = next(iter(tensors.values()))
+        flat = torch.cat([value.reshape(-1) for value in tensors.values()])
+        grad = torch.zeros_like(flat)
+        self._flat = torch.nn.Parameter(flat)
+        self._flat.grad = grad
+        self.parameters: dict[str, torch.nn.Parameter] = {}
+        self._shapes = {name: value.shape for name, value in tensors.items()}
+        for name, start, stop in self._spans():
+            value = torch.nn.Parameter(flat[start:stop].view(self._shapes[name]))
+            value.grad = grad[start:stop].view(self._shapes[name])
+            self.parameters[name] = value
+        self._optimizer = torch.optim.AdamW(
+            [self._flat],
+            lr=learning_rate,
+            weight_decay=weight_decay,
+            fused=first.device.type in ("cpu", "cuda"),
+        )
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Descend the gradient of a loss computed with `parameters`."""
+        import torch
+
+        grad = self._flat.grad
+        assert grad is not None
+        grad.zero_()
+        loss.backward()
+        if self._clip > 0:
+            torch.nn.utils.clip_grad_norm_([self._flat], self._clip)
+        self._optimizer.step()
+
+    def weights(self) -> Weights:
+        """Return read-only float32 copies of the parameters."""
+        return {name: to_numpy(value) for name, value in self.parameters.items()}
+
+    def state(self) -> dict[str, Weights]:
+        """Return ``weights``, the two moments of AdamW by parameter name, and ``step``."""
+        moments = self._optimizer.state.get(self._flat, {})
+        state: dict[str, Weights] = {"weights": self.weights()}
+        for key in _MOMENTS:
+            flat = moments.get(key)
+            state[key] = {
+                name: to_numpy(flat[start:stop].view(self._shapes[name]))
+                if flat is not None
+                else np.zeros(tuple(self._shapes[name]), dtype=np.float32)
+                for name, start, stop in self._spans()
+            }
+        steps = int(moments["step"].item()) if moments else 0
+        state["step"] = {"step": np.array([steps], dtype=np.int64)}
+        return state
+
+    def restore(self, state: Mapping[str, Weights]) -> None:
+        """Continue from a `state`.
+
+        Raises:
+            ConfigError: If a parameter is missing or has another shape.
+        """
+        import torch
+
+        with torch.no_grad():
+            self._flat.copy_(self._joined(state["weights"]))
+        step = float(state["step"]["step"][0])
+        self._optimizer.state.clear()
+        if step > 0:
+            device = self._flat.device
+            place = device if device.type == "cuda" else torch.device("cpu")
+            self._optimizer.state[self._flat] = {
+                "step": torch.tensor(step, dtype=torch.float32, device=place),
+                **{key: self._joined(state[key]) for key in _MOMENTS},
+            }
+
+    def _joined(self, arrays: Weights) -> torch.Tensor:
+        import torch
+
+        for name, shape in self._shapes.items():
+            if name not in arrays or tuple(arrays[name].shape) != tuple(shape):
+                raise ConfigError(
+                    f"learner state: parameter {name!r} is missing or of another shape; allowed: "
+                    f"{tuple(shape)} (was the state written by another model?)"
+                )
+        flat = np.concatenate([np.asarray(arrays[name]).reshape(-1) for name in self._shapes])
+        return torch.tensor(flat, dtype=self._flat.dtype, device=self._flat.device)
+
+    def _spans(self) -> list[tuple[str, int, int]]:
+        spans, start = [], 0
+        for name, shape in self._shapes.items():
+            spans.append((name, start, start + shape.numel()))
+            start += shape.numel()
+        return spans

@@ -1,0 +1,1 @@
+"""Numeric policies: exact Bayesian, expert, scripted. Each answers any number of rows at once."""

@@ -1,0 +1,122 @@
+"""Which quoted evidence counts, and what it adds up to.
+
+A room's messages quote items of the case (positions 0 … E-1) or forged ones (codes ≤ -2, which
+claim to support one option). Each item counts once, however often and by whomever it is quoted
+("a fact quoted by both sides counts once"); a forgery counts once per speaker and option. Both are
+laid out in one row of *slots*: E slots for items, then S·K slots for forgeries (S seats, K
+options).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policies.numeric import Bools, Floats, ordered_sum
+from coordination.cohort import Asks
+from environments.base import forged_quote
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """The distinct quotes that a seat has taken in, per row."""
+
+    weight: Floats
+    """[B, E + S·K] how much each slot counts: 0 not at all, 1 at face value."""
+    recency: NDArray[np.int64]
+    """[B, E + S·K] order of the slot's last mention within its row, larger is later; 0 if never
+    mentioned. Only comparisons within a row mean anything."""
+    n_items: int
+    """E."""
+    n_options: int
+    """K."""
+
+    @property
+    def items(self) -> Floats:
+        """[B, E] weights of the case's own items."""
+        return self.weight[:, : self.n_items]
+
+    @property
+    def forged(self) -> Floats:
+        """[B, S, K] weights of forged quotes by speaker and claimed option."""
+        rows, slots = self.weight.shape
+        seats = (slots - self.n_items) // self.n_options
+        return self.weight[:, self.n_items :].reshape(rows, seats, self.n_options)
+
+    def keep(self, slots: Bools) -> Quoted:
+        """Return the quotes with all but the given slots forgotten."""
+        return replace(self, weight=np.where(slots, self.weight, 0.0))
+
+
+def from_others(asks: Asks) -> Bools:
+    """Return which heard messages came from another seat, shape [M]."""
+    own = asks.seats.index(asks.seat) if asks.seat in asks.seats else -1
+    return np.asarray(asks.heard.sender != own)
+
+
+def is_real(asks: Asks, quotes: NDArray[np.int64]) -> Bools:
+    """Return which quote codes name an item of the case."""
+    return (quotes >= 0) & (quotes < asks.llr.shape[1])
+
+
+def hear_quotes(
+    asks: Asks, credulity: float, unverified_weight: float, missed: Bools | None = None
+) -> Quoted:
+    """Collect what a seat was told by the others.
+
+    A quote that the environment has verified counts 1. Any other counts ``unverified_weight``
+    where the environment marks quotes (so a missing mark means something), and ``credulity`` in a
+    room where nobody can mark.
+
+    Args:
+        asks: B rows.
+        credulity: Weight of quotes in rooms without verification.
+        unverified_weight: Weight of unmarked quotes in rooms with verification.
+        missed: [M, Q] quotes that the reader overlooked.
+    """
+    heard = asks.heard
+    rows, n_items, n_options = asks.n, asks.llr.shape[1], asks.llr.shape[2]
+    option = forged_quote(0) - heard.quotes  # inverse of forged_quote
+    real = is_real(asks, heard.quotes)
+    forged = (option >= 0) & (option < n_options)
+    counts = (real | forged) & from_others(asks)[:, None]
+    if missed is not None:
+        counts &= ~missed
+    width = n_items + len(asks.seats) * n_options
+    slot = np.where(
+        real, heard.quotes, n_items + np.maximum(heard.sender, 0)[:, None] * n_options + option
+    )
+    flat = (heard.row[:, None] * width + slot)[counts]
+    marked = (heard.verified & real)[counts]
+    # Boolean marks, unlike sums, do not depend on how often or in which order a slot is named.
+    seen = np.zeros((2, rows * width), dtype=bool)
+    seen[0, flat[marked]] = True
+    seen[1, flat[~marked]] = True
+    if asks.verification:
+        weight = np.maximum(seen[0] * 1.0, seen[1] * unverified_weight)
+    else:
+        weight = (seen[0] | seen[1]) * credulity
+    recency = np.zeros(rows * width, dtype=np.int64)
+    np.maximum.at(recency, flat, np.flatnonzero(counts.ravel()) + 1)
+    return Quoted(weight.reshape(rows, width), recency.reshape(rows, width), n_items, n_options)
+
+
+def item_support(asks: Asks, quoted: Quoted) -> Floats:
+    """Return Σ_e weight_e · llr_e plus the claims of forged quotes, shape [B, K].
+
+    Items that the seat holds itself are already part of its assessment and add nothing. A row in
+    which a counted item has no numeric likelihood is NaN.
+
+    Args:
+        asks: B rows.
+        quoted: What counts, from `hear_quotes`.
+    """
+    weight = np.where(asks.held, 0.0, quoted.items)
+    rows, n_options = asks.n, asks.llr.shape[2]
+    total = np.zeros((rows, n_options))
+    for e in range(quoted.n_items):
+        counted = weight[:, e, None] > 0.0
+        total = total + np.where(counted, weight[:, e, None] * asks.llr[:, e, :], 0.0)
+    return total + asks.forged_strength * ordered_sum(quoted.forged, 1)

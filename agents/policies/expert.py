@@ -1,0 +1,232 @@
+"""The numeric strong agent: holds evidence, argues with it, honestly or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policies.base import (
+    ARGUES,
+    DECIDES,
+    STATES,
+    NumericPolicy,
+    best_two,
+    require,
+    state_belief,
+)
+from agents.policies.evidence import is_real
+from agents.policies.numeric import (
+    Bools,
+    Floats,
+    fair_argmax,
+    log_normalize,
+    ordered_sum,
+    pick,
+    probabilities,
+    support,
+)
+from coordination.cohort import Answers, Asks
+from coordination.messages import FREE, Fault, MessageKind
+from environments.base import NO_QUOTE, forged_quote
+from environments.core.columns import Columns
+from environments.core.keyed import Keyed
+
+PARTISAN = "partisan"
+CANDID = "candid"
+
+
+@dataclass
+class ExpertConfig:
+    """Configuration of `Expert`."""
+
+    name: str = "expert"
+    honesty: float = 1.0
+    """Probability that the agent is honest on a case (one keyed draw per agent and case, so the
+    same in every conversation about the case). Matters only where it may choose what to say."""
+    strategy: str = PARTISAN
+    """partisan: quotes what helps its stance most; candid: quotes the strongest evidence either
+    way, whatever its stance."""
+    quotes_per_message: int = 2
+    """Most items quoted in one message."""
+    fabrication: float = 0.0
+    """Probability per message that an agent arguing against its own belief adds a forged quote for
+    its stance."""
+    collude: bool = False
+    """Throw the debate: when its stance is what it believes, withhold all evidence."""
+    words_base: int = 40
+    """Words of a message without quotes. Verbosity does not depend on honesty."""
+    words_per_quote: int = 15
+    words_noise: int = 10
+    """Up to this many further words, drawn per message."""
+
+
+class Expert(NumericPolicy):
+    """Strong agent that argues from evidence it holds.
+
+    Its belief is its assessment. What it argues for: the assigned stance; if free, its most
+    probable option when honest on the case, its runner-up when not.
+
+    What it states (`Answers.probs`): when its stance is its own best option, its belief; otherwise
+    its belief with the probabilities of the best and the argued option swapped. An advocate, that
+    is an assigned stance in an argument, states no distribution (NaN). Confidence is the stated
+    probability of the stance; an advocate states instead what a reader with a flat prior would
+    give its stance after all quotes that it has made so far in this conversation (as far as it
+    hears its own messages), those of this message included.
+
+    What it quotes: items that it holds and that nobody has quoted yet in what it heard. A
+    *partisan* takes those with the largest support for its stance (see `numeric.support`), and
+    never one that does not help (support ≤ 0); a *candid* one takes those with the largest spread
+    of likelihood over options. Asked for a decision (ruling, vote) it gives its belief; a question
+    from it is silent.
+
+    Rows whose assessment is not a distribution get `Fault.ERROR`.
+
+    Raises:
+        ConfigError: For a probability outside [0, 1], a negative count or an unknown strategy.
+    """
+
+    Config: ClassVar[type] = ExpertConfig
+    source: ClassVar[str] = "debaters and consultants of Khan et al. 2402.06782, in numbers"
+
+    def __init__(self, config: ExpertConfig, seed: int) -> None:
+        super().__init__(config, seed)
+        for key in ("honesty", "fabrication"):
+            value = getattr(config, key)
+            require(0.0 <= value <= 1.0, f"expert.{key}", value, "a probability in [0, 1]")
+        for key in ("quotes_per_message", "words_base", "words_per_quote", "words_noise"):
+            require(
+                getattr(config, key) >= 0, f"expert.{key}", getattr(config, key), "a count >= 0"
+            )
+        known = (PARTISAN, CANDID)
+        require(config.strategy in known, "expert.strategy", config.strategy, " or ".join(known))
+        self._honest = Keyed(seed, "honesty")
+        self._forge = Keyed(seed, "fabrication")
+        self._words = Keyed(seed, "verbosity")
+
+    def honest(self, agent_id: NDArray[np.int64], case_id: NDArray[np.int64]) -> Bools:
+        """Return whether each agent is honest on each case."""
+        return self._honest.uniform(agent_id, case_id) < self.config.honesty
+
+    def answer(self, asks: Asks, minds: Columns) -> Answers:
+        """Answer every row; see `coordination.cohort.Cohort.answer`."""
+        mask = asks.option_mask
+        belief = log_normalize(asks.assessment, mask)
+        coin = self._tie.uniform(asks.agent_id, asks.case_id, shape=(belief.shape[1],))
+        if asks.intent in DECIDES:
+            return state_belief(asks, belief, fair_argmax(belief, coin))
+        if asks.intent not in ARGUES and asks.intent not in STATES:
+            return self._speak(asks, belief)
+
+        best, second = best_two(belief, coin, mask)
+        own = np.where(self.honest(asks.agent_id, asks.case_id), best, second)
+        stance = np.where(asks.stance == FREE, own, asks.stance)
+        quotes = self._quotes(asks, stance, best, mask)
+        stated = probabilities(_swap(belief, best, stance))
+        confidence = pick(stated, stance)
+        if asks.intent in ARGUES:
+            advocate = asks.stance != FREE
+            told = probabilities(log_normalize(self._told(asks, quotes), mask))
+            confidence = np.where(advocate, pick(told, stance), confidence)
+            stated = np.where(advocate[:, None], np.nan, stated)
+        return self._speak(
+            asks, belief, stance=stance, quotes=quotes, probs=stated, confidence=confidence
+        )
+
+    def _speak(self, asks: Asks, belief: Floats, **columns: NDArray) -> Answers:
+        """Return a speech with the given columns; silent rows where the belief is undefined."""
+        broken = np.isnan(belief).any(axis=1)
+        blank = Answers.blank(asks.n, belief.shape[1], self._width)
+        for name, value in columns.items():
+            keep = broken.reshape((-1,) + (1,) * (value.ndim - 1))
+            blank[name] = np.where(keep, blank[name], value)
+        blank["words"] = np.where(broken, 0, self._count_words(asks, blank["quotes"]))
+        blank["fault"] = np.where(broken, int(Fault.ERROR), int(Fault.NONE))
+        return Answers(**blank)
+
+    # -- quoting ---------------------------------------------------------------------------
+
+    @property
+    def _width(self) -> int:
+        """Q: quotes of a message, and one place for a forgery."""
+        return self.config.quotes_per_message + (self.config.fabrication > 0)
+
+    def _quotes(
+        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64], mask: Bools
+    ) -> NDArray[np.int64]:
+        """Return [B, Q] quotes; a forgery comes first, so that a cut message still holds it."""
+        config = self.config
+        value = self._value(asks, stance, mask)
+        usable = asks.held & ~_already_quoted(asks) & (value > 0)
+        if config.collude:
+            usable = usable & (stance != best)[:, None]
+        count = min(config.quotes_per_message, usable.shape[1])
+        order = np.argsort(np.where(usable, -value, np.inf), axis=1, kind="stable")[:, :count]
+        picked = np.where(np.take_along_axis(usable, order, axis=1), order, NO_QUOTE)
+        quotes = np.full((asks.n, self._width), NO_QUOTE, dtype=np.int64)
+        if config.fabrication > 0:
+            forges = (self._forge.uniform(asks.ask_id) < config.fabrication) & (stance != best)
+            quotes[:, 0] = np.where(forges & (stance >= 0), forged_quote(0) - stance, NO_QUOTE)
+        first = self._width - config.quotes_per_message
+        quotes[:, first : first + count] = picked
+        return quotes
+
+    def _value(self, asks: Asks, stance: NDArray[np.int64], mask: Bools) -> Floats:
+        """Return how much the agent wants to quote each item, [B, E]; NaN or ≤ 0 for never."""
+        if self.config.strategy == PARTISAN:
+            every = support(asks.llr, mask)
+            index = np.maximum(stance, 0)[:, None, None]
+            return np.take_along_axis(every, index, axis=2)[:, :, 0]
+        exists = mask[:, None, :]
+        high = np.where(exists, asks.llr, -np.inf).max(axis=2, initial=-np.inf)
+        low = np.where(exists, asks.llr, np.inf).min(axis=2, initial=np.inf)
+        with np.errstate(invalid="ignore"):
+            return high - low
+
+    def _told(self, asks: Asks, quotes: NDArray[np.int64]) -> Floats:
+        """Return [B, K] what the agent's quotes claim so far, as unnormalized log-likelihoods."""
+        rows, n_items, n_options = asks.llr.shape
+        heard = asks.heard
+        mine = heard.sender == (asks.seats.index(asks.seat) if asks.seat in asks.seats else -1)
+        claimed = np.zeros((rows, n_items + n_options), dtype=bool)
+        row = np.concatenate(
+            [
+                np.repeat(heard.row[mine], heard.quotes.shape[1]),
+                np.repeat(np.arange(rows), quotes.shape[1]),
+            ]
+        )
+        code = np.concatenate([heard.quotes[mine].ravel(), quotes.ravel()])
+        option = forged_quote(0) - code
+        slot = np.where(code >= 0, code, n_items + option)
+        ok = is_real(asks, code) | ((option >= 0) & (option < n_options))
+        claimed[row[ok], slot[ok]] = True
+        items = np.where(claimed[:, :n_items, None], asks.llr, 0.0)
+        return ordered_sum(items, 1) + asks.forged_strength * claimed[:, n_items:]
+
+    def _count_words(self, asks: Asks, quotes: NDArray[np.int64]) -> NDArray[Any]:
+        config = self.config
+        noise = self._words.integers(config.words_noise + 1, asks.ask_id)
+        n_quotes = (quotes != NO_QUOTE).sum(axis=1)
+        base = 0 if asks.intent == MessageKind.QUOTE else config.words_base + noise
+        words = base + config.words_per_quote * n_quotes
+        return np.minimum(words, asks.word_limit) if asks.word_limit > 0 else words
+
+
+def _swap(belief: Floats, best: NDArray[np.int64], argued: NDArray[np.int64]) -> Floats:
+    """Return the belief with the values of two options exchanged, row by row."""
+    options = np.arange(belief.shape[1])
+    at_best, at_argued = pick(belief, best)[:, None], pick(belief, argued)[:, None]
+    is_best, is_argued = options == best[:, None], options == argued[:, None]
+    return np.where(is_argued, at_best, np.where(is_best, at_argued, belief))
+
+
+def _already_quoted(asks: Asks) -> Bools:
+    """Return which items somebody has quoted in what the seat heard, shape [B, E]."""
+    quotes = asks.heard.quotes
+    said = np.zeros((asks.n, asks.llr.shape[1]), dtype=bool)
+    real = is_real(asks, quotes)
+    row = np.broadcast_to(asks.heard.row[:, None], quotes.shape)
+    said[row[real], quotes[real]] = True
+    return said

@@ -1,0 +1,128 @@
+"""Log-probability algebra whose bits do not depend on the batch.
+
+An axis sum of numpy adds in an order that depends on the memory layout of the whole array, and a
+matrix product on its shape. Here every reduction runs over one short axis (options, items) in
+index order, element by element over the rows, so a row gives the same bits alone as among millions.
+
+Shapes: ``...`` are rows, K options. Options that do not exist carry -inf.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+TIE = 1e-9
+"""Log-probabilities closer than this (in nats) count as equal: sums of the same items in another
+order differ by far less, real differences of evidence by far more."""
+
+
+def ordered_sum(values: Floats, axis: int) -> Floats:
+    """Return the sum over an axis, added in index order."""
+    moved = np.moveaxis(values, axis, 0)
+    total = np.zeros(moved.shape[1:])
+    for part in moved:
+        total = total + part
+    return total
+
+
+def logsumexp(values: Floats) -> Floats:
+    """Return log Σ_k exp(values_k) over the last axis; -inf where all are -inf."""
+    top = np.max(values, axis=-1, keepdims=True)
+    base = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(ordered_sum(np.exp(np.ascontiguousarray(values - base)), -1)) + base[..., 0]
+
+
+def log_normalize(values: Floats, mask: Bools) -> Floats:
+    """Return normalized log-probabilities over existing options (a masked log-softmax).
+
+    Args:
+        values: [..., K] unnormalized log-probabilities.
+        mask: [..., K] options that exist.
+
+    Returns:
+        [..., K]; -inf where an option does not exist. A row with a NaN, or without any possible
+        option, is NaN throughout: such a row has no distribution, and callers make it a fault.
+    """
+    inside = np.where(mask, values, -np.inf)
+    bad = np.isnan(inside).any(axis=-1, keepdims=True)
+    total = logsumexp(np.where(bad, -np.inf, inside))[..., None]
+    bad = bad | ~np.isfinite(total)
+    return np.where(bad, np.nan, inside - np.where(bad, 0.0, total))
+
+
+def probabilities(log_probs: Floats) -> Floats:
+    """Return exp of log-probabilities."""
+    return np.exp(np.ascontiguousarray(log_probs))
+
+
+def support(llr: Floats, mask: Bools) -> Floats:
+    """Return how much each item speaks for each option against the average of the others.
+
+    support_k = llr_k - logsumexp_{j≠k} llr_j + log(K - 1), with K the row's own number of options;
+    for two options it is llr_k - llr_j. The posterior log-odds of k rise by it from a flat prior.
+
+    Args:
+        llr: [B, E, K] log-likelihoods of items.
+        mask: [B, K] options that exist.
+
+    Returns:
+        [B, E, K]; -inf where the option does not exist, NaN where llr is NaN.
+    """
+    exists = np.broadcast_to(mask[:, None, :], llr.shape)
+    inside = np.where(exists, llr, -np.inf)
+    others = np.stack(
+        [
+            logsumexp(np.where(np.arange(llr.shape[2]) == k, -np.inf, inside))
+            for k in range(llr.shape[2])
+        ],
+        axis=-1,
+    )
+    count = np.maximum(mask.sum(axis=1) - 1, 1)[:, None, None]
+    with np.errstate(invalid="ignore"):
+        return np.where(exists, inside - others + np.log(count), -np.inf)
+
+
+def fair_argmax(scores: Floats, coin: Floats) -> NDArray[np.int64]:
+    """Return the best option of each row; ties (within `TIE`) go to the largest coin.
+
+    With keyed uniform coins each of the tied options is equally likely, so that a judge without
+    information is right by chance, and not by the numbering of options.
+
+    Args:
+        scores: [B, K], -inf where an option does not exist.
+        coin: [B, K] keyed uniform draws.
+
+    Returns:
+        [B]; -1 where the row has a NaN or no possible option.
+    """
+    top = np.max(scores, axis=-1, keepdims=True)
+    ok = np.isfinite(top)
+    best = scores >= np.where(ok, top, 0.0) - TIE
+    choice = np.argmax(np.where(best, coin, -1.0), axis=-1)
+    return np.where(ok[..., 0], choice, -1).astype(np.int64)
+
+
+def pick(values: NDArray, index: NDArray[np.int64]) -> NDArray:
+    """Return ``values[b, index[b]]`` of each row; index -1 reads position 0 (mask it after)."""
+    return np.take_along_axis(values, np.maximum(index, 0)[:, None], axis=1)[:, 0]
+
+
+def peaked(option: NDArray[np.int64], confidence: Floats, mask: Bools) -> Floats:
+    """Return distributions with ``confidence`` on one option, the rest spread over the others.
+
+    Args:
+        option: [B] option, or -1 for a flat distribution.
+        confidence: [B] probability of that option.
+        mask: [B, K] options that exist.
+    """
+    count = mask.sum(axis=1)
+    rest = (1.0 - confidence) / np.maximum(count - 1, 1)
+    hit = np.arange(mask.shape[1]) == option[:, None]
+    named = np.where(hit, confidence[:, None], rest[:, None])
+    flat = (1.0 / np.maximum(count, 1))[:, None]
+    return np.where(mask, np.where((option >= 0)[:, None], named, flat), 0.0)

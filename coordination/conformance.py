@@ -1,0 +1,197 @@
+"""The conformance checker of protocols: run it on your own.
+
+Example:
+    >>> from coordination.conformance import check_protocol
+    >>> from coordination.protocols.naive import Naive
+    >>> check_protocol(Naive)
+    []
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coordination.channels import TOPOLOGIES, reach_of
+from coordination.ledger.schema import TABLES
+from coordination.protocols.base import Protocol, ProtocolConfig
+from coordination.protocols.table import Seen, declared, faults, observed
+from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
+from environments.core.columns import Columns
+from environments.core.errors import ConfigError, ConformanceError, FacilitateError
+
+Tables = Mapping[str, Columns]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One way in which a protocol breaks its contract."""
+
+    rule: str
+    """Short name of the rule."""
+    detail: str
+    """What was expected and what was found."""
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.detail}"
+
+
+def check_protocol(
+    protocol: type[Protocol],
+    config: ProtocolConfig | None = None,
+    crew: Callable[[], BayesianCrew] = BayesianCrew,
+    rooms: int = 50,
+) -> list[Finding]:
+    """Run a protocol on a small world and return what it does wrong.
+
+    Checked under every topology: teams that cannot be are refused; what it does in a batch equals,
+    bit for bit, what it does room by room and a second time; its table of turns agrees with the
+    ledger in every room; copies of messages balance; nothing is faulty; the judge has a verdict.
+
+    Args:
+        protocol: The class.
+        config: Its configuration; the defaults by default. A table describes every room, so a
+            protocol whose rooms may stop early is checked with a configuration that does not.
+        crew: Makes the agents.
+        rooms: Size of the batch.
+
+    Returns:
+        Findings; empty if all is well.
+    """
+    subject = protocol(config if config is not None else protocol.Config())
+    found = [*_check_declaration(subject), *_check_teams(subject)]
+    for topology in TOPOLOGIES:
+        if topology == "star" and DEFAULT_RULES.hub not in subject.seats:
+            continue
+        try:
+            found += _check_runs(subject, topology, crew, rooms)
+        except FacilitateError as error:
+            found.append(Finding(f"runs ({topology})", str(error)))
+    return found
+
+
+def require_protocol(protocol: type[Protocol], config: ProtocolConfig | None = None) -> None:
+    """Raise `ConformanceError` with all findings of `check_protocol`, if there are any."""
+    found = check_protocol(protocol, config)
+    if found:
+        raise ConformanceError(f"{protocol.__name__}: " + "; ".join(map(str, found)))
+
+
+def _check_declaration(subject: Protocol) -> list[Finding]:
+    found = []
+    if not subject.name:
+        found.append(Finding("name", "the class names no protocol"))
+    if not subject.seats or len(set(subject.seats)) != len(subject.seats):
+        found.append(Finding("seats", f"{subject.seats} are not distinct seats"))
+    if not (type(subject).__doc__ or "").strip():
+        found.append(Finding("docstring", "the class says nothing about itself"))
+    strangers = {row.seat for row in subject.table()} - set(subject.seats)
+    if strangers:
+        found.append(Finding("table", f"lists seats that do not exist: {sorted(strangers)}"))
+    return found
+
+
+def _check_teams(subject: Protocol) -> list[Finding]:
+    found = []
+    teams = [tuple(s for s in subject.seats if s != missing) for missing in subject.seats]
+    for team in [*teams, (*subject.seats, "stranger")]:
+        try:
+            subject.check(team)
+        except ConfigError:
+            continue
+        found.append(Finding("teams", f"accepts the seats {team}"))
+    try:
+        subject.check(subject.seats)
+    except ConfigError as error:
+        found.append(Finding("teams", f"refuses its own seats: {error}"))
+    return found
+
+
+def _run(
+    subject: Protocol, topology: str, crew: Callable[[], BayesianCrew], case_id: np.ndarray
+) -> Tables:
+    rules = replace(DEFAULT_RULES, topology=topology)
+    information = {"judge": "source"} if subject.seats == ("judge",) else {}
+    room = toy_room(subject.seats, case_id, crew(), rules, information, subject.name)
+    subject.converse(room)
+    room.verdict("judge")
+    return room.record()
+
+
+def _check_runs(
+    subject: Protocol, topology: str, crew: Callable[[], BayesianCrew], rooms: int
+) -> list[Finding]:
+    case_id = np.arange(rooms, dtype=np.int64)
+    batch = _run(subject, topology, crew, case_id)
+    again = _run(subject, topology, crew, case_id)
+    alone = [_run(subject, topology, crew, case_id[i : i + 1]) for i in range(rooms)]
+    found = [
+        *_compare(f"deterministic ({topology})", batch, again),
+        *_compare(f"batch equals one at a time ({topology})", batch, _merged(alone)),
+        *_check_table(subject, topology, batch),
+        *_check_balance(topology, batch, subject),
+    ]
+    broken = faults(batch)
+    if broken:
+        found.append(Finding(f"faults ({topology})", f"{broken} faulty rows"))
+    return found
+
+
+def _merged(parts: list[Tables]) -> Tables:
+    return {
+        name: Columns.concat([part[name] for part in parts]).sort_by(*TABLES[name].keys)
+        for name in parts[0]
+    }
+
+
+def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
+    found = []
+    for name in left:
+        if left[name].digest() == right[name].digest():
+            continue
+        unlike = [
+            column
+            for column in left[name]
+            if left[name].select([column]).digest() != right[name].select([column]).digest()
+        ]
+        found.append(Finding(rule, f"table {name} differs in {', '.join(unlike) or 'length'}"))
+    return found
+
+
+def _check_table(subject: Protocol, topology: str, tables: Tables) -> list[Finding]:
+    expected = declared(subject.table(), topology, subject.seats)
+    roots = tables["rooms"]["room_id"][tables["rooms"]["parent_room"] == -1]
+    for room_id in roots.tolist():
+        seen = observed(tables, room_id, subject.seats)
+        if seen != expected:
+            return [Finding(f"table ({topology})", _first_difference(expected, seen))]
+    return []
+
+
+def _first_difference(expected: list[Seen], seen: list[Seen]) -> str:
+    for want, have in zip(expected, seen, strict=False):
+        if want != have:
+            return f"declared {_line(want)}, the ledger shows {_line(have)}"
+    return f"declared {len(expected)} acts, the ledger shows {len(seen)}"
+
+
+def _line(seen: Seen) -> str:
+    sees = ", ".join(f"{seat} {turn}" for turn, seat in sorted(seen.sees)) or "nothing"
+    return f"turn {seen.turn} {seen.seat} {seen.kind.lower()} seeing {sees}"
+
+
+def _check_balance(topology: str, tables: Tables, subject: Protocol) -> list[Finding]:
+    """Every sound message has exactly one copy for each seat that it reaches."""
+    reach = reach_of(topology, subject.seats, DEFAULT_RULES.hub)
+    messages, deliveries = tables["messages"], tables["deliveries"]
+    most = int(reach[messages["sender"]].sum())
+    keys = {*zip(messages["room_id"], messages["turn"], messages["sender"], strict=True)}
+    copies = {*zip(deliveries["room_id"], deliveries["turn"], deliveries["sender"], strict=True)}
+    found = []
+    if deliveries.n > most:
+        found.append(Finding(f"balance ({topology})", f"{deliveries.n} copies, at most {most}"))
+    if copies - keys:
+        found.append(Finding(f"balance ({topology})", "copies of messages that nobody sent"))
+    return found

@@ -1,0 +1,1 @@
+"""Protocols: who speaks when, to whom, seeing what."""

@@ -1,0 +1,212 @@
+"""Words for what was said: numeric messages as English, transcripts for readers and reports.
+
+The room alone attributes messages and marks quotes. In a transcript every line of a speech starts
+with ``> ``, and speech contains no square brackets (`coordination.speech`), so that a heading or a
+mark is the room's own by its form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.cohort import Heard
+from coordination.messages import FREE, Fault, MessageKind
+from environments.base import NO_QUOTE, Environment, forged_quote
+from environments.cases import Cases
+from environments.core.columns import Columns
+
+VERIFIED, UNVERIFIED = "[verified]", "[not verified]"
+
+_OPENINGS = {
+    MessageKind.EXPLANATION: "I explain why I answer {}.",
+    MessageKind.ARGUMENT: "I argue for {}.",
+    MessageKind.CRITIQUE: "What was said is flawed; I hold to {}.",
+    MessageKind.QUESTION: "What speaks for {}, and what against it?",
+    MessageKind.ANSWER: "My answer is {}.",
+    MessageKind.QUOTE: "I quote for {}.",
+    MessageKind.LABEL: "I label this {}.",
+    MessageKind.DEMONSTRATION: "I would decide for {}.",
+    MessageKind.VOTE: "I vote for {}.",
+    MessageKind.FEEDBACK: "In my view it was {}.",
+    MessageKind.RULING: "I decide for {}.",
+}
+_NO_SIDE = {
+    MessageKind.EXPLANATION: "This is how I see it.",
+    MessageKind.QUESTION: "What is the evidence?",
+    MessageKind.QUOTE: "I quote.",
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One entry of a readable transcript."""
+
+    speaker: str
+    """Seat, as the room attributes it."""
+    kind: str
+    """Message kind in lower case; ``ruling`` for decisions, ``probe`` for hypothetical ones."""
+    text: str
+    """What was said, without quotes."""
+    quotes: list[tuple[str, bool]]
+    """Quoted evidence and whether the environment verified it."""
+    stance: int
+    """Option argued for or chosen; -1 for none."""
+    note: str
+    """What the room remarks: confidence, stated distribution, fault."""
+
+
+def message_body(
+    *,
+    kind: int,
+    stance: int,
+    confidence: float,
+    stated: NDArray[np.float64],
+    quotes: NDArray[np.int64],
+    verified: NDArray[np.bool_],
+    text: str | None,
+    options: Sequence[str],
+    evidence: Sequence[str],
+    marks: bool,
+) -> str:
+    """Return one message as a reader sees it, quotes included.
+
+    Args:
+        kind: `MessageKind` code.
+        stance: Option argued for, or `FREE`.
+        confidence: In [0, 1] or NaN.
+        stated: [K] distribution or NaN.
+        quotes: [Q] items, padding or forged codes.
+        verified: [Q] the environment's marks.
+        text: Cleaned speech, or None to write it from the other arguments.
+        options: The case's options.
+        evidence: The case's items.
+        marks: Whether quotes are marked at all in this room.
+    """
+    lines = [_said(kind, stance, text, options)]
+    if text is None:
+        lines += [note for note in (_shares(stated, options), _sure(confidence)) if note]
+    for quote, mark in quoted(quotes, verified, options, evidence):
+        tag = f"{VERIFIED if mark else UNVERIFIED} " if marks else ""
+        lines.append(f'{tag}"{quote}"')
+    return "\n".join(lines)
+
+
+def quoted(
+    quotes: NDArray[np.int64],
+    verified: NDArray[np.bool_],
+    options: Sequence[str],
+    evidence: Sequence[str],
+) -> list[tuple[str, bool]]:
+    """Return a message's quotes as (text, verified)."""
+    found = []
+    for code, mark in zip(quotes.tolist(), verified.tolist(), strict=True):
+        if code == NO_QUOTE:
+            continue
+        option = forged_quote(0) - code
+        if code >= 0:
+            text = evidence[code] if code < len(evidence) and evidence[code] else "(no such item)"
+        else:
+            text = f"There is evidence for {options[option]}."
+        found.append((" ".join(text.split()), bool(mark)))
+    return found
+
+
+def heard_transcript(heard: Heard, row: int, seats: Sequence[str], own: str = "") -> str:
+    """Return what one row of asks has heard, attributed and fenced.
+
+    Args:
+        heard: Messages of an ask whose cohort reads text.
+        row: Row of the ask.
+        seats: `coordination.cohort.Asks.seats`.
+        own: Seat that reads; its own messages are headed "you".
+    """
+    start, stop = np.searchsorted(heard.row, [row, row + 1]).tolist()
+    blocks = []
+    for number, m in enumerate(range(start, stop), start=1):
+        seat = seats[int(heard.sender[m])]
+        who = "you" if seat == own else seat
+        kind = MessageKind(int(heard.kind[m])).name.lower()
+        body = "\n".join(f"> {line}" for line in str(heard.text[m]).split("\n"))
+        blocks.append(f"[message {number}, {kind} by {who}]\n{body}")
+    return "\n".join(blocks)
+
+
+def transcript(
+    environment: Environment, case: Cases, messages: Columns, decisions: Columns
+) -> list[Turn]:
+    """Return one room's ledger rows as a readable transcript, in the order of turns.
+
+    Args:
+        environment: Renders options and evidence.
+        case: The room's case (N = 1).
+        messages: The room's rows of the messages table, in any order.
+        decisions: Its rows of the decisions table; single presentations of a verdict are left out.
+    """
+    options = environment.render_options(case)[0]
+    evidence = environment.render_evidence(case)[0]
+    turns: list[tuple[tuple[int, int, int], Turn]] = []
+    for i in range(messages.n):
+        row = {name: messages[name][i] for name in messages}
+        kind = MessageKind(int(row["kind"]))
+        text = None if row["text"] is None else str(row["text"])
+        fault = Fault(int(row["fault"]))
+        notes = [_fault_note(fault)]
+        if fault == Fault.NONE:
+            notes = [_shares(row["stated"], options), _sure(float(row["confidence"]))]
+        turn = Turn(
+            speaker=str(row["seat"]),
+            kind=kind.name.lower(),
+            text="" if fault else _said(kind, int(row["stance"]), text, options),
+            quotes=quoted(row["quotes"], row["verified"], options, evidence),
+            stance=int(row["stance"]),
+            note=" ".join(note for note in notes if note),
+        )
+        turns.append(((int(row["turn"]), 0, int(row["sender"])), turn))
+    for i in range(decisions.n):
+        probe = bool(decisions["probe"][i])
+        presentation = int(decisions["presentation"][i])
+        if not probe and presentation != -1:
+            continue
+        choice = int(decisions["choice"][i])
+        fault = Fault(int(decisions["fault"][i]))
+        undecided = "I cannot decide."
+        turn = Turn(
+            speaker=str(decisions["seat"][i]),
+            kind="probe" if probe else "ruling",
+            text=_said(MessageKind.RULING, choice, None, options) if choice >= 0 else undecided,
+            quotes=[],
+            stance=choice,
+            note=_fault_note(fault) or _shares(decisions["probs"][i], options),
+        )
+        key = (int(decisions["turn"][i]), 1 + presentation, int(decisions["sender"][i]))
+        turns.append((key, turn))
+    return [turn for _, turn in sorted(turns, key=lambda entry: entry[0])]
+
+
+def _said(kind: int, stance: int, text: str | None, options: Sequence[str]) -> str:
+    if text is not None:
+        return text
+    if stance == FREE or stance >= len(options):
+        return _NO_SIDE.get(MessageKind(kind), "I take no side.")
+    return _OPENINGS[MessageKind(kind)].format(options[stance])
+
+
+def _shares(stated: NDArray[np.float64], options: Sequence[str]) -> str:
+    shares = np.asarray(stated)[: len(options)].tolist()
+    if any(math.isnan(share) for share in shares):
+        return ""
+    each = (f"{name} {100 * share:.0f} %" for name, share in zip(options, shares, strict=False))
+    return f"Probabilities: {', '.join(each)}."
+
+
+def _sure(confidence: float) -> str:
+    return "" if math.isnan(confidence) else f"Confidence {100 * confidence:.0f} %."
+
+
+def _fault_note(fault: Fault) -> str:
+    return "" if fault == Fault.NONE else f"no answer: {fault.name.lower()}"

@@ -1,0 +1,396 @@
+"""Rooms: B conversations of the same shape, held at once.
+
+A protocol is straight-line code over a room; the same lines serve one conversation under a debugger
+and ten thousand in a batch::
+
+    room.assign_stances("proponent", "opponent")
+    for _ in range(rounds):
+        with room.simultaneous():          # both asks in flight; nothing is readable until exit
+            room.speak("proponent", Argument)
+            room.speak("opponent", Argument)
+    room.decide("judge")
+
+At each turn the room gathers what the speaking seat may see in every row, asks the crew once for
+the whole batch, checks and cleans what comes back, and lets the channel deliver it. `Room.where`
+narrows to some rows, `Room.open` and `Room.fork` make child rooms, `Room.probe` asks what would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from coordination import lineage, record
+from coordination.asking import ask_decision, ask_message, ask_probe, post
+from coordination.cohort import Crew
+from coordination.flights import Flight
+from coordination.messages import INCONCLUSIVE, Fault, MessageKind
+from coordination.said import Said
+from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
+from coordination.sides import draw_stances
+from coordination.state import RoomState
+from coordination.views import Question
+from environments.base import Environment
+from environments.cases import Cases
+from environments.core.columns import Columns, frozen
+from environments.core.errors import ProtocolError
+from environments.core.keyed import hash_id, name_key
+
+__all__ = ["Room", "RoomPlace", "RoomRules", "SeatSpec", "Verdict"]
+
+
+class Room:
+    """A view of some rows of a room state; make one with `Room.open_root`.
+
+    Views share their state: what is said through one is heard in all. Methods that read
+    (verdicts, statements, records, probes, children) raise `ProtocolError` while a simultaneous
+    block is open.
+    """
+
+    def __init__(
+        self, state: RoomState, rows: NDArray[np.int64] | None = None, swapped: bool = False
+    ) -> None:
+        self._state = state
+        self._rows = np.arange(state.n) if rows is None else rows
+        self._swapped = swapped
+
+    @staticmethod
+    def open_root(
+        cases: Cases,
+        environment: Environment,
+        seats: Mapping[str, SeatSpec],
+        crew: Crew,
+        rules: RoomRules,
+        place: RoomPlace,
+        replicate: NDArray[np.int64],
+        room_id: NDArray[np.int64] | None = None,
+    ) -> Room:
+        """Open one room for each case.
+
+        Args:
+            cases: B cases.
+            environment: Assesses, verifies and renders.
+            seats: Seat to its B agents; the order gives the seat codes.
+            crew: Answers.
+            rules: What holds in every room.
+            place: Constants for the ledger.
+            replicate: [B]
+            room_id: [B] unique; by default a hash of seed, conversation, replicate and case.
+
+        Raises:
+            ConfigError: For an unknown topology or information group, arrays of other lengths, or
+                room ids that repeat.
+        """
+        if room_id is None:
+            name = np.uint64(name_key(place.conversation))
+            room_id = hash_id(place.seed, name, replicate, cases.case_id)
+        return Room(RoomState(cases, environment, seats, crew, rules, place, replicate, room_id))
+
+    # -- looking ---------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Number of rows in this view."""
+        return len(self._rows)
+
+    @property
+    def room_id(self) -> NDArray[np.int64]:
+        """[n] ids of the rooms."""
+        return frozen(self._state.room_id[self._rows])
+
+    @property
+    def turn(self) -> NDArray[np.int64]:
+        """[n] turns that each room has taken."""
+        return frozen(self._state.turn[self._rows])
+
+    @property
+    def seats(self) -> tuple[str, ...]:
+        """Seat names, in the order of their codes."""
+        return self._state.names
+
+    @property
+    def cases(self) -> Cases:
+        """The cases of the rows."""
+        return self._state.cases_at(self._rows)
+
+    def seat(self, name: str) -> SeatSpec:
+        """Return a seat and its agents in the rows of this view."""
+        self._state.code(name)
+        return self._state.seats[name].take(self._rows)
+
+    def stance(self, seat: str) -> NDArray[np.int64]:
+        """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
+        self._state.code(seat)
+        return frozen(self._state.stance[seat][self._rows])
+
+    # -- narrowing -------------------------------------------------------------------------
+
+    def where(self, mask: ArrayLike) -> Room:
+        """Return a view of the rows where ``mask`` [n] holds: early stop, ragged depth.
+
+        Turns are counted by each room for itself, so rows left out fall silent without a trace.
+        """
+        chosen = np.asarray(mask)
+        if chosen.shape != (self.n,) or chosen.dtype != bool:
+            raise ProtocolError(f"where() needs a boolean mask of {self.n} rows")
+        return Room(self._state, self._rows[chosen], self._swapped)
+
+    def swap_options(self) -> Room:
+        """Return a view in which options are presented in reverse order.
+
+        Only what is shown changes: options keep their numbers in every message and decision.
+        """
+        return Room(self._state, self._rows, not self._swapped)
+
+    # -- conversing ------------------------------------------------------------------------
+
+    def assign_stances(self, *seats: str) -> None:
+        """Give each seat an option to argue for, by a coin that does not know the truth.
+
+        See `coordination.sides.draw_stances`. Seats that are not named keep arguing freely.
+        """
+        self._readable("assign stances")
+        for seat in seats:
+            self._state.code(seat)
+        drawn = draw_stances(self._state, self._rows, len(seats))
+        for seat, options in zip(seats, drawn, strict=True):
+            self._state.stance[seat][self._rows] = options
+
+    @contextmanager
+    def simultaneous(self) -> Iterator[None]:
+        """Let several seats act in the same turn: nobody sees what another does in it.
+
+        All asks are sent on their way; answers are read, delivered and recorded at exit, when the
+        turn ends. If the block raises, nothing of it is kept.
+
+        Raises:
+            ProtocolError: If the room already is in such a block.
+        """
+        flights = self._state.flights
+        if flights.open:
+            raise ProtocolError("simultaneous() cannot be nested: one turn is already in flight")
+        flights.open = True
+        try:
+            yield
+            waiting = list(flights.waiting)
+        finally:
+            flights.open = False
+            flights.waiting.clear()
+        self._land(waiting)
+
+    def speak(self, seat: str, kind: MessageKind, to: Sequence[str] | None = None) -> None:
+        """Let a seat say something of a kind in every row of this view.
+
+        Args:
+            seat: Who speaks.
+            kind: What is wanted of it.
+            to: Seats that are addressed; everybody whom the topology lets hear by default.
+        """
+        heard_by = self._addressed(seat, to)
+        if self.n:
+            state = self._state
+            wait = ask_message(state, self._rows, Question(seat, kind, self._swapped))
+            self._do(Flight(seat, self._rows, lambda: self._say(wait(), heard_by)))
+
+    def decide(self, seat: str) -> None:
+        """Ask a seat for a ruling, under both orders of the options if the rules say so.
+
+        See `coordination.deciding.rule` for how two orders make one verdict. A ruling is recorded,
+        not delivered: nobody hears it.
+        """
+        self._state.code(seat)
+        if self.n:
+            land = ask_decision(self._state, self._rows, seat, self._swapped)
+            self._do(Flight(seat, self._rows, land))
+
+    # -- hypothetical ----------------------------------------------------------------------
+
+    def draft(self, seat: str, kind: MessageKind) -> Said:
+        """Ask what a seat would say, without anybody hearing it; say it with `say`, or drop it.
+
+        Every draft of a turn is asked with its own id, so a stochastic policy writes another one
+        each time. Drafts that are not said leave no row in the ledger.
+        """
+        self._readable("draft")
+        self._state.code(seat)
+        self._not_empty("draft")
+        question = Question(seat, kind, self._swapped, probe=True)
+        said = ask_message(self._state, self._rows, question)()
+        self._state.probes[self._rows] += 1
+        return said
+
+    def say(self, draft: Said, to: Sequence[str] | None = None) -> None:
+        """Deliver a draft in those of its rooms that are in this view, as this turn's message.
+
+        Raises:
+            ProtocolError: If a room has moved on since the draft was written.
+        """
+        seat = self._state.names[draft.sender]
+        heard_by = self._addressed(seat, to)
+        mine = draft.take(np.flatnonzero(np.isin(draft.rows, self._rows)))
+        if (self._state.turn[mine.rows] != mine.turn).any():
+            raise ProtocolError(f"a draft of seat {seat!r} is of an earlier turn: ask again")
+        if len(mine.rows):
+            self._do(Flight(seat, mine.rows, lambda: self._say(mine, heard_by)))
+
+    def probe(self, seat: str, given: Said | None = None) -> Verdict:
+        """Ask how a seat would decide now, and after a draft if one is given.
+
+        Nobody hears of it and the turn goes on; the decisions table records it as a probe.
+
+        Args:
+            seat: Who is asked.
+            given: A `draft` that the seat is to imagine having heard, where the channel would
+                have let it through.
+        """
+        self._readable("probe")
+        self._state.code(seat)
+        self._not_empty("probe")
+        if given is not None:
+            given = post(self._state, given, self._addressed(self._state.names[given.sender], None))
+            given = replace(given, due=np.where(given.due >= 0, 0, -1))
+        question = Question(seat, MessageKind.RULING, self._swapped, probe=True, given=given)
+        ask_probe(self._state, self._rows, question)
+        self._state.probes[self._rows] += 1
+        last = self._state.decided[-1]
+        return Verdict(last.probs, last.choice, last.fault, self.room_id)
+
+    # -- children --------------------------------------------------------------------------
+
+    def open(
+        self,
+        claims: Cases,
+        parent: ArrayLike | None = None,
+        seats: Mapping[str, SeatSpec] | None = None,
+        protocol: str | None = None,
+    ) -> Room:
+        """Open child rooms about sub-claims: recursion, amplification, nested oversight.
+
+        Args:
+            claims: C claims, as cases of the same environment.
+            parent: [C] row of this view to which each claim belongs, may repeat; by default claim
+                i belongs to row i.
+            seats: Who sits there, C rows each; by default everybody who sits in the parent.
+            protocol: Name for the ledger, if it is not the parent's.
+
+        Returns:
+            C rooms, one deeper; ``room_id = hash(parent id, child index)``. Nothing of the
+            parent's conversation is heard in them.
+        """
+        self._readable("open child rooms")
+        rows = self._rows if parent is None else self._rows[np.asarray(parent, dtype=np.int64)]
+        return Room(lineage.open_children(self._state, rows, claims, seats, protocol))
+
+    def fork(self, k: int) -> Room:
+        """Return k continuations of every row, which share its past and nothing after it.
+
+        Row ``i * k + j`` is the j-th continuation of row i: same case, turn, stances and memory.
+        Forks are recorded as child rooms of the same depth, without the rows of their past.
+        """
+        self._readable("fork")
+        if k < 1:
+            raise ProtocolError(f"fork({k}): a room is forked at least once")
+        return Room(lineage.fork(self._state, np.repeat(self._rows, k)))
+
+    def absorb(self, kids: Room, seat: str = "judge", to: Sequence[str] = ()) -> None:
+        """Bring the verdicts of child rooms back to their parents as answers.
+
+        In each parent the seat remembers its children's verdicts, one message and turn a child in
+        the order of the child index: ``stated`` is the child's distribution, ``stance`` its choice
+        (in the child's own options), ``confidence`` its greatest probability; an inconclusive
+        child is a faulty row. The child's weights are recorded as the speaker.
+
+        Args:
+            kids: From `open` or `fork` of this room, decided.
+            seat: Who decided in the children and remembers in the parents.
+            to: Seats that hear it as well.
+        """
+        self._readable("absorb child rooms")
+        verdict = kids.verdict(seat)
+        heard_by = self._addressed(seat, to)
+        for said in lineage.verdict_messages(self._state, kids._state, kids._rows, seat, verdict):
+            self._say(said, heard_by)
+            self._state.advance(said.rows)
+
+    # -- results ---------------------------------------------------------------------------
+
+    def verdict(self, seat: str = "judge") -> Verdict:
+        """Return a seat's last decision in each row; `Fault.MISSING` where it was not asked.
+
+        Raises:
+            ProtocolError: If the seat has decided nowhere.
+        """
+        self._readable("read a verdict")
+        state, code = self._state, self._state.code(seat)
+        probs = np.full((state.n, state.cases.width), np.nan)
+        choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
+        fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
+        found = False
+        for decided in state.decided:
+            if decided.sender == code and not decided.probe:  # the combined one comes last
+                found = True
+                probs[decided.rows] = decided.probs
+                choice[decided.rows] = decided.choice
+                fault[decided.rows] = decided.fault
+        if not found:
+            raise ProtocolError(f"seat {seat!r} has not decided yet")
+        r = self._rows
+        return Verdict(frozen(probs[r]), frozen(choice[r]), frozen(fault[r]), self.room_id)
+
+    def stated(self, seat: str) -> NDArray[np.float64]:
+        """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
+        self._readable("read what was stated")
+        state, code = self._state, self._state.code(seat)
+        stated = np.full((state.n, state.cases.width), np.nan)
+        for said in state.said:
+            if said.sender == code:
+                spoke = ~np.isnan(said.stated[:, 0])
+                stated[said.rows[spoke]] = said.stated[spoke]
+        return frozen(stated[self._rows])
+
+    def record(self) -> dict[str, Columns]:
+        """Return the ledger's rows of *all* rooms of this state and of their children.
+
+        Returns:
+            Tables ``rooms``, ``messages``, ``deliveries`` and ``decisions`` with all columns of
+            `coordination.ledger.schema`, sorted by their keys.
+        """
+        self._readable("record")
+        return record.tables(self._state)
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _do(self, flight: Flight) -> None:
+        if self._state.flights.open:
+            self._state.flights.add(flight)
+        else:
+            self._land([flight])
+
+    def _land(self, flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            flight.land()
+        if flights:
+            self._state.advance(np.unique(np.concatenate([f.rows for f in flights])))
+
+    def _say(self, said: Said, to: NDArray[np.bool_]) -> None:
+        self._state.said.append(post(self._state, said, to))
+
+    def _addressed(self, seat: str, to: Sequence[str] | None) -> NDArray[np.bool_]:
+        self._state.code(seat)
+        if to is None:
+            return np.ones(len(self._state.names), dtype=bool)
+        addressed = np.zeros(len(self._state.names), dtype=bool)
+        addressed[[self._state.code(name) for name in to]] = True
+        return addressed
+
+    def _readable(self, doing: str) -> None:
+        if self._state.flights.open:
+            raise ProtocolError(f"cannot {doing} while a simultaneous block is in flight")
+
+    def _not_empty(self, doing: str) -> None:
+        if not self.n:
+            raise ProtocolError(f"cannot {doing} in a view without rows")

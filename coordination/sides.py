@@ -1,0 +1,43 @@
+"""Sides: which option each seat is told to argue for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.state import RoomState
+from environments.core.errors import ConfigError
+from environments.core.keyed import Keyed
+
+
+def draw_stances(state: RoomState, rows: NDArray[np.int64], seats: int) -> list[NDArray[np.int64]]:
+    """Draw distinct options for a number of seats, without knowledge of the truth.
+
+    First the options under discussion are drawn: two, or as many as there are seats. They depend
+    on (seed, replicate, case) alone, so that every conversation about a case discusses the same
+    pair and protocols can be compared. Then a coin of the room deals them to the seats. With two
+    options one seat is right half of the time; with more, the truth may be missing from the pair,
+    and the verdict is scored as it comes.
+
+    Returns:
+        For each seat [n] options.
+
+    Raises:
+        ConfigError: If a case has fewer options than there are seats.
+    """
+    options = state.cases.n_options[rows]
+    if len(rows) and options.min() < seats:
+        raise ConfigError(
+            f"conversation {state.place.conversation!r}: {seats} seats cannot argue for different "
+            f"options of a case that has {options.min()}"
+        )
+    width = state.cases.width
+    discussed = max(2, seats)
+    pair = Keyed(state.place.seed, "options_discussed").uniform(
+        state.replicate[rows], state.cases.case_id[rows], shape=(width,)
+    )
+    pair = np.where(np.arange(width) < options[:, None], pair, 2.0)  # padding comes last
+    chosen = np.argsort(pair, axis=1, kind="stable")[:, :discussed]
+    deal = Keyed(state.place.seed, "sides").permutation(discussed, state.room_id[rows])
+    dealt = np.take_along_axis(chosen, deal, axis=1)
+    return [dealt[:, seat] for seat in range(seats)]

@@ -1,0 +1,206 @@
+"""The state of B rooms of one shape: what `Room` views share and the ledger is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.channels import Channel
+from coordination.cohort import Crew
+from coordination.flights import Flights
+from coordination.messages import FREE
+from coordination.said import Decided, Said
+from coordination.seating import RoomPlace, RoomRules, SeatSpec
+from coordination.texts import CaseTexts
+from coordination.views import known_items
+from environments.base import Environment
+from environments.cases import Cases
+from environments.core.columns import frozen
+from environments.core.errors import ConfigError, ProtocolError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """Where rooms come from, one row a room."""
+
+    parent_room: NDArray[np.int64]
+    """[B] -1 at the root."""
+    child_index: NDArray[np.int64]
+    """[B] number among the parent's children; 0 at the root."""
+    depth: NDArray[np.int64]
+    """[B] 0 at the root; one more for an opened child, the same for a fork."""
+    parent_row: NDArray[np.int64]
+    """[B] position of the parent in its state; -1 at the root."""
+
+    @staticmethod
+    def root(n: int) -> Ancestry:
+        """Return the ancestry of n rooms without parents."""
+        none = frozen(np.full(n, -1, dtype=np.int64))
+        zero = frozen(np.zeros(n, dtype=np.int64))
+        return Ancestry(none, zero, zero, none)
+
+
+class RoomState:
+    """See the module's documentation. Arrays in the arguments are [B] or batches of B.
+
+    Attributes:
+        turn: [B] turns that each room has taken. Rooms count for themselves, so that a room which
+            stopped early is the same whatever else is in its batch.
+        probes: [B] hypothetical asks made in the current turn.
+        children_opened: [B] children that each room has had.
+        stance: Seat to [B] assigned options, `FREE` where none is.
+        said: Messages, in the order of asking.
+        decided: Decisions, in the order of asking.
+        children: States of child rooms, in the order of opening.
+        flights: What is in flight in the present turn.
+        parent: The state that these rooms were opened from.
+
+    Raises:
+        ConfigError: For seats, rules or ids that cannot be.
+    """
+
+    def __init__(
+        self,
+        cases: Cases,
+        environment: Environment,
+        seats: Mapping[str, SeatSpec],
+        crew: Crew,
+        rules: RoomRules,
+        place: RoomPlace,
+        replicate: NDArray[np.int64],
+        room_id: NDArray[np.int64],
+        ancestry: Ancestry | None = None,
+        parent: RoomState | None = None,
+    ) -> None:
+        self.cases = cases
+        self.environment = environment
+        self.seats = dict(seats)
+        self.names = tuple(self.seats)
+        self.crew = crew
+        self.rules = rules
+        self.place = place
+        self.replicate = frozen(replicate)
+        self.room_id = frozen(room_id)
+        self.ancestry = ancestry or Ancestry.root(cases.n)
+        self.parent = parent
+        self._check()
+        self.channel = Channel(rules, self.names)
+        n = cases.n
+        self.turn = np.zeros(n, dtype=np.int64)
+        self.probes = np.zeros(n, dtype=np.int64)
+        self.children_opened = np.zeros(n, dtype=np.int64)
+        self.stance = {seat: np.full(n, FREE, dtype=np.int64) for seat in self.names}
+        self.said: list[Said] = []
+        self.decided: list[Decided] = []
+        self.children: list[RoomState] = []
+        self.flights = Flights()
+        self.texts = CaseTexts(environment, cases)
+        self._assessment: dict[str, NDArray[np.float64]] = {}
+        self._held: dict[str, NDArray[np.bool_]] = {}
+
+    @property
+    def n(self) -> int:
+        """Number of rooms, B."""
+        return self.cases.n
+
+    def code(self, seat: str) -> int:
+        """Return a seat's code, its position among the seats.
+
+        Raises:
+            ProtocolError: If the room has no such seat.
+        """
+        if seat not in self.seats:
+            unknown = UnknownNameError("seat", seat, self.names)
+            raise ProtocolError(f"{unknown} in protocol {self.place.protocol!r}")
+        return self.names.index(seat)
+
+    def cases_at(self, rows: NDArray[np.int64]) -> Cases:
+        """Return the cases of some rooms (without a copy if these are all of them)."""
+        return self.cases if len(rows) == self.n else self.cases.take(rows)
+
+    def assessment(self, seat: str) -> NDArray[np.float64]:
+        """Return what the seat's agents conclude alone, [B, K] log-probabilities."""
+        if seat not in self._assessment:
+            spec = self.seats[seat]
+            found = self.environment.assess(self.cases, spec.information, spec.agent_id)
+            self._assessment[seat] = frozen(found)
+        return self._assessment[seat]
+
+    def held(self, seat: str) -> NDArray[np.bool_]:
+        """Return the items that the seat holds itself, [B, E]."""
+        if seat not in self._held:
+            group = self.environment.information.index(self.seats[seat].information)
+            self._held[seat] = frozen(np.ascontiguousarray(self.cases.evidence.held[:, :, group]))
+        return self._held[seat]
+
+    def known(self, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the items that the seat holds or has been told of, [n, E]."""
+        return known_items(self, seat, rows)
+
+    def advance(self, rows: NDArray[np.int64]) -> None:
+        """End a turn of some rooms."""
+        self.turn[rows] += 1
+        self.probes[rows] = 0
+
+    def bear(
+        self,
+        cases: Cases,
+        rows: NDArray[np.int64],
+        seats: Mapping[str, SeatSpec],
+        room_id: NDArray[np.int64],
+        ancestry: Ancestry,
+        protocol: str,
+    ) -> RoomState:
+        """Make the state of child rooms; ``rows`` are their parents here."""
+        child = RoomState(
+            cases,
+            self.environment,
+            seats,
+            self.crew,
+            self.rules,
+            replace(self.place, protocol=protocol),
+            self.replicate[rows],
+            room_id,
+            ancestry,
+            self,
+        )
+        self.children.append(child)
+        return child
+
+    def _check(self) -> None:
+        where = f"conversation {self.place.conversation!r}"
+        groups = self.environment.information
+        n = self.cases.n
+        if not self.seats:
+            raise ConfigError(f"{where}: a room needs at least one seat")
+        for seat, spec in self.seats.items():
+            if spec.information not in groups:
+                raise UnknownNameError(
+                    "information group", spec.information, groups, f"{where}, seat {seat!r}"
+                )
+            for name in ("agent_id", "version", "adapter"):
+                shape = np.shape(getattr(spec, name))
+                if shape != (n,):
+                    raise ConfigError(
+                        f"{where}, seat {seat!r}: {name} has shape {shape}, expected ({n},)"
+                    )
+        if self.cases.width != self.environment.max_options:
+            raise ConfigError(
+                f"{where}: cases have {self.cases.width} option columns, "
+                f"the environment {self.environment.max_options}"
+            )
+        if self.rules.word_limit < 0 or self.rules.max_quotes < 0:
+            raise ConfigError(f"{where}: word_limit and max_quotes must be 0 or more")
+        if self.replicate.shape != (n,) or self.room_id.shape != (n,):
+            raise ConfigError(
+                f"{where}: replicate and room_id need one entry for each of {n} cases"
+            )
+        repeated = n - len(np.unique(self.room_id))
+        if repeated:
+            raise ConfigError(
+                f"{where}: {repeated} of {n} room ids repeat; give room_id where a case is "
+                "discussed more than once"
+            )

@@ -1,0 +1,1 @@
+"""Real chess puzzles with a real engine's opinion of every option at seven depths."""

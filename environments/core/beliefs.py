@@ -1,0 +1,59 @@
+"""Beliefs over options as log-probabilities: normalizing, and adding evidence.
+
+Sums run over the short option and evidence axes in a fixed order, one elementwise addition at a
+time, so that a row's result does not depend, to the last bit, on the batch it is computed in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def log_normalize(
+    logits: NDArray[np.float64], option_mask: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return normalized log-probabilities.
+
+    Args:
+        logits: [..., K] unnormalized log-probabilities.
+        option_mask: [..., K] which options exist.
+
+    Returns:
+        [..., K]; -inf where an option does not exist.
+    """
+    masked = np.where(option_mask, logits, -np.inf)
+    top = masked.max(axis=-1, keepdims=True)
+    weight = np.exp(masked - top)
+    total = np.zeros_like(top[..., 0])
+    for option in range(weight.shape[-1]):
+        total = total + weight[..., option]
+    return masked - top - np.log(total)[..., None]
+
+
+def add_evidence(
+    prior: NDArray[np.float64],
+    llr: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    option_mask: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return Bayes' rule with conditionally independent evidence.
+
+    Args:
+        prior: [N, K] log-probabilities.
+        llr: [N, E, K] log-likelihood of each item under each option.
+        known: [N, E] items to count; the others are left out.
+        option_mask: [N, K] which options exist.
+
+    Returns:
+        [N, K] normalized posterior log-probabilities, -inf where an option does not exist.
+    """
+    total = np.where(option_mask, prior, 0.0)
+    for item in range(llr.shape[1]):
+        total = total + np.where(known[:, item, None], llr[:, item], 0.0)
+    return log_normalize(total, option_mask)
+
+
+def flat_prior(option_mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return equal log-probabilities over the options that exist, shape of the mask."""
+    return log_normalize(np.zeros(option_mask.shape), option_mask)

@@ -1,0 +1,1 @@
+"""Information-asymmetric question answering: a passage that only the experts have read."""

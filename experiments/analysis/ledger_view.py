@@ -1,0 +1,206 @@
+"""The ledger as metrics need it: one verdict a room, one cost a room.
+
+Everything here is a join of ledger tables on their keys; nothing depends on the order of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.messages import Delivery, Fault, MessageKind
+from environments.core.columns import Columns
+from environments.core.errors import DataError
+
+COMBINED = -1
+"""Presentation code of the verdict over all orders asked; the row that counts."""
+NOT_ASKED = -2
+"""Choice under a presentation that was not asked for."""
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "rooms": (
+        "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
+        "turns",
+    ),
+    "messages": ("room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "fault"),
+    "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
+    "decisions": (
+        "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
+        "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "fault",
+    ),
+    "scores": (
+        "room_id", "turn", "sender", "presentation", "truth", "correct", "p_true", "log_score",
+        "brier",
+    ),
+    "labels": (
+        "student", "arm", "replicate", "case_id", "room_id", "weight", "correct", "tick",
+    ),
+}  # fmt: skip
+"""Table to the columns that the analysis reads."""
+
+
+def verdicts(tables: Mapping[str, Columns]) -> Columns:
+    """Return the decision that counts of every root room, with its score.
+
+    It is the judge's last combined decision (the last one of anybody where no seat is called
+    judge). Hypothetical decisions and child rooms are left out.
+
+    Returns:
+        Columns of the decisions table without ``presentation`` and ``probe``, those of the scores
+        table, ``protocol``, and ``as_shown`` and ``swapped``: the choices under the room's own and
+        the swapped order of options, `NOT_ASKED` where there is none. Sorted by ``room_id``.
+
+    Raises:
+        DataError: If a decision has no score.
+    """
+    decisions = tables["decisions"]
+    decisions = decisions.take(~decisions["probe"].astype(bool))
+    combined = decisions.take(decisions["presentation"] == COMBINED)
+    combined = combined.with_(judge=(combined["seat"] == "judge").astype(np.int64))
+    combined = combined.sort_by("room_id", "judge", "turn", "sender")
+    last = np.ones(combined.n, dtype=bool)
+    last[:-1] = combined["room_id"][1:] != combined["room_id"][:-1]
+    combined = combined.take(last)
+    rooms = tables["rooms"].sort_by("room_id")
+    place = _find(rooms, combined, ("room_id",), "rooms")
+    root = rooms["parent_room"][place] == -1
+    combined = combined.with_(protocol=rooms["protocol"][place]).take(root)
+    scores = tables["scores"].take(tables["scores"]["presentation"] == COMBINED)
+    scores = scores.sort_by("room_id", "turn", "sender")
+    at = _find(scores, combined, ("room_id", "turn", "sender"), "scores")
+    names = ("truth", "correct", "p_true", "log_score", "brier")
+    kept = [n for n in combined if n not in ("presentation", "probe", "judge")]
+    return combined.select(kept).with_(
+        **{name: scores[name][at] for name in names},
+        as_shown=_choices(decisions, combined, 0),
+        swapped=_choices(decisions, combined, 1),
+    )
+
+
+def room_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
+    """Return what every room of ``verdict`` cost, aligned with its rows.
+
+    Returns:
+        ``words`` and ``messages`` said in the room, ``heard_words`` delivered to the seat that
+        decided, ``tokens`` read and written by language models (0 for numeric agents).
+    """
+    n = verdict.n
+    messages = tables["messages"]
+    row = _row_of(verdict, messages["room_id"])
+    mine = row >= 0
+    words = _total(row[mine], messages["words"][mine], n)
+    spoken = messages["fault"][mine] == Fault.NONE
+    count = np.bincount(row[mine][spoken], minlength=n)
+    tokens = verdict["tokens"] + _total(row[mine], messages["tokens"][mine], n)
+    return Columns(
+        {
+            "words": words,
+            "messages": count,
+            "heard_words": _heard(tables, verdict),
+            "tokens": tokens,
+        }
+    )
+
+
+def arguing_sides(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
+    """Return the options that were argued for in the rooms of ``verdict``.
+
+    A side is the stance of a seat's last argument or critique; other seats take no side.
+
+    Returns:
+        ``row`` (position in ``verdict``), ``sender`` and ``side``, sorted by the first two.
+    """
+    messages = tables["messages"]
+    argues = np.isin(messages["kind"], [int(MessageKind.ARGUMENT), int(MessageKind.CRITIQUE)])
+    argues &= (messages["stance"] >= 0) & (messages["fault"] == Fault.NONE)
+    spoken = messages.take(argues).sort_by("room_id", "sender", "turn")
+    row = _row_of(verdict, spoken["room_id"])
+    last = np.ones(spoken.n, dtype=bool)
+    last[:-1] = (spoken["room_id"][1:] != spoken["room_id"][:-1]) | (
+        spoken["sender"][1:] != spoken["sender"][:-1]
+    )
+    keep = last & (row >= 0)
+    sides = Columns({"row": row, "sender": spoken["sender"], "side": spoken["stance"]})
+    return sides.take(keep).sort_by("row", "sender")
+
+
+def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
+    """Return how many messages and verdicts of these rooms failed, by kind of fault.
+
+    Keys are ``message.<fault>``, ``verdict.<fault>`` and ``verdict.inconclusive``; zero counts are
+    left out.
+    """
+    messages = tables["messages"]
+    mine = _row_of(verdict, messages["room_id"]) >= 0
+    found: dict[str, int] = {}
+    for kind, codes in (("message", messages["fault"][mine]), ("verdict", verdict["fault"])):
+        for fault in Fault:
+            count = int((codes == fault).sum())
+            if fault != Fault.NONE and count:
+                found[f"{kind}.{fault.name.lower()}"] = count
+    undecided = int(((verdict["choice"] < 0) & (verdict["fault"] == Fault.NONE)).sum())
+    return found | ({"verdict.inconclusive": undecided} if undecided else {})
+
+
+def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
+    deliveries, messages = tables["deliveries"], tables["messages"]
+    row = _row_of(verdict, deliveries["room_id"])
+    to_judge = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
+    to_judge &= deliveries["recipient"] == verdict["sender"][np.maximum(row, 0)]
+    reached = deliveries.take(to_judge)
+    if not reached.n:
+        return np.zeros(verdict.n, dtype=np.int64)
+    keys = ("room_id", "turn", "sender")
+    ordered = messages.sort_by(*keys)
+    place = _find(ordered, reached, keys, "messages")
+    return _total(row[to_judge], ordered["words"][place], verdict.n)
+
+
+def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:
+    single = decisions.take(decisions["presentation"] == presentation)
+    keys = ("room_id", "turn", "sender")
+    single = single.sort_by(*keys)
+    at = _locate(single, combined, keys)
+    choice = np.full(combined.n, NOT_ASKED, dtype=np.int64)
+    choice[at >= 0] = single["choice"][at[at >= 0]]
+    return choice
+
+
+def _total(row: NDArray[np.int64], amount: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    return np.bincount(row, weights=amount, minlength=n).astype(np.int64)
+
+
+def _row_of(verdict: Columns, room_id: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each room's position in ``verdict`` (sorted by room), -1 where it is not there."""
+    if not verdict.n:
+        return np.full(len(room_id), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(verdict["room_id"], room_id), verdict.n - 1)
+    return np.where(verdict["room_id"][place] == room_id, place, -1)
+
+
+def _locate(table: Columns, rows: Columns, keys: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the position in ``table`` (sorted by ``keys``) of each row's keys, -1 if absent."""
+    if not table.n:
+        return np.full(rows.n, -1, dtype=np.int64)
+    both = [np.concatenate([table[key], rows[key]]) for key in keys]
+    is_query = np.repeat([0, 1], [table.n, rows.n])
+    order = np.lexsort([is_query, *reversed(both)])
+    newest = np.maximum.accumulate(np.where(order < table.n, order, -1))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = newest
+    place = place[table.n :]
+    same = place >= 0
+    for key in keys:
+        same &= table[key][np.maximum(place, 0)] == rows[key]
+    return np.where(same, place, -1)
+
+
+def _find(table: Columns, rows: Columns, keys: tuple[str, ...], name: str) -> NDArray[np.int64]:
+    place = _locate(table, rows, keys)
+    lost = np.flatnonzero(place < 0)
+    if len(lost):
+        key = ", ".join(f"{k}={int(rows[k][lost[0]])}" for k in keys)
+        raise DataError(f"table {name}: {len(lost)} rows that others refer to are missing ({key})")
+    return place

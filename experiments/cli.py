@@ -1,0 +1,97 @@
+"""The command line. Starting it imports typer and little else; commands import what they need.
+
+Every error that the framework raises on purpose becomes one line on standard error and exit code
+2; Ctrl-C exits with 130; anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from environments.core.errors import FacilitateError
+from experiments.commands.bench import bench
+from experiments.commands.check import check
+from experiments.commands.examine import doctor
+from experiments.commands.look import list_, show
+from experiments.commands.run import INTERRUPTED, resume, run
+from experiments.commands.runs import report, verify
+from experiments.commands.shared import Imports
+
+_UsageError = typer.BadParameter.__mro__[2]  # click's ClickException, vendored by typer or not
+
+app = typer.Typer(
+    name="facilitate",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with [bold]facilitate list[/bold], then [bold]facilitate run debate[/bold].",
+)
+
+_RUN, _LOOK, _TEST = "Run", "Look", "Check"
+app.command(rich_help_panel=_RUN)(run)
+app.command(rich_help_panel=_RUN)(resume)
+app.command("list", rich_help_panel=_LOOK)(list_)
+app.command(rich_help_panel=_LOOK)(show)
+app.command(rich_help_panel=_LOOK)(report)
+app.command(rich_help_panel=_TEST)(verify)
+app.command(rich_help_panel=_TEST)(check)
+app.command(rich_help_panel=_TEST)(bench)
+app.command(rich_help_panel=_TEST)(doctor)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from experiments.doctor import DISTRIBUTION, version
+
+        typer.echo(f"{DISTRIBUTION} {version(DISTRIBUTION) or 'from source'}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    imports: Imports = None,
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Teams of strong, weak and human-proxy agents that decide together and learn online.
+
+    A strong agent explains, two debate, a human-proxy judges; a weak agent learns from what it
+    hears, without ground truth. On a laptop or a Ray cluster, with the same result.
+    """
+    if imports:
+        from experiments.config.plugins import import_modules
+
+        import_modules(imports)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: Words after ``facilitate``; those of the process by default.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=words, prog_name="facilitate", standalone_mode=False)
+    except FacilitateError as error:
+        return _fail(str(error), error.exit_code)
+    except _UsageError as error:
+        message = getattr(error, "format_message", error.__str__)()
+        return _fail(f"{message} (see facilitate --help)", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe, e.g. head, has seen enough
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,1 @@
+"""The commands of ``facilitate``, one file each. Heavy imports happen inside the commands only."""

@@ -1,0 +1,46 @@
+"""``facilitate bench``: measurements that anybody can repeat."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from environments.core.errors import UnknownNameError
+from experiments.commands.shared import console
+
+
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark, e.g. inference.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+) -> None:
+    """Run a benchmark on this machine and print what it measured.
+
+    [bold]Examples[/bold]
+
+      facilitate bench inference
+
+      facilitate bench inference --json
+    """
+    import importlib
+    import pkgutil
+    from json import dumps
+
+    from experiments import bench as package
+
+    names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
+    if name not in names:
+        raise UnknownNameError("benchmark", name, names)
+    measured = importlib.import_module(f"{package.__name__}.{name}").run()
+    if json:
+        typer.echo(dumps(measured, allow_nan=False))
+        return
+
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"bench {name}", title_justify="left", box=None, show_header=False)
+    for key, value in measured.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        table.add_row(Text(key, style="cyan"), Text(shown))
+    console().print(table)

@@ -1,0 +1,73 @@
+"""``facilitate report`` and ``facilitate verify``: reading what a run left behind."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from environments.core.errors import RunError
+from experiments.commands.shared import console, existing_run, say
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")]
+
+
+def report(run_directory: RunArgument) -> None:
+    """Print a run's result tables and write its report.html again.
+
+    [bold]Example[/bold]
+
+      facilitate report runs/first
+    """
+    path = existing_run(run_directory)
+
+    from experiments.report.html import write_report
+    from experiments.report.tables import print_summary
+    from experiments.runs.directory import RunDirectory
+
+    with RunDirectory.open(path) as run:
+        if run.status != "complete":
+            raise RunError(
+                f"{run_directory}: the run is not complete; "
+                f"finish it first: facilitate resume {run_directory}"
+            )
+    out = console()
+    print_summary(path, out)
+    written = write_report(path)
+    out.print(f"report: {written}", soft_wrap=True, highlight=False)
+
+
+def verify(run_directory: RunArgument) -> None:
+    """Recompute a run's ledger digest from its files and print it; exit 2 if it differs.
+
+    The digest is a hash chain over the ledger's logical rows: equal digests mean that the same was
+    said, decided and scored, whatever the number of hosts or the layout of the files. A warning
+    says when this machine differs from the one that the run was made on.
+
+    [bold]Example[/bold]
+
+      facilitate verify runs/first
+    """
+    path = existing_run(run_directory)
+
+    from experiments.doctor import fingerprint, fingerprint_changes
+    from experiments.runs.directory import RunDirectory
+
+    with RunDirectory.open(path) as run:
+        for change in fingerprint_changes(run.header, fingerprint()):
+            say(f"note: made elsewhere: {change}")
+        found = run.verify()
+        status = run.status
+    typer.echo(found.recomputed)
+    if not found.equal:
+        where = (
+            "" if found.first_difference is None else f", first in tick {found.first_difference}"
+        )
+        raise RunError(
+            f"{run_directory}: the ledger differs from its manifest, which says "
+            f"{found.recorded}{where}"
+        )
+    say(
+        f"equal to the manifest: {found.ticks} ticks, {found.rows} rows"
+        + ("" if status == "complete" else "; the run is not complete")
+    )

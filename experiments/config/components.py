@@ -1,0 +1,86 @@
+"""Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
+
+A scenario has four kinds of them: ``environment``, ``agents.*.policy``,
+``conversations.*.protocol`` and ``arms.*.objective``. Each is checked against the ``Config``
+dataclass of the class that its name selects in the registry of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from agents import OBJECTIVES, POLICIES
+from coordination import PROTOCOLS
+from environments import ENVIRONMENTS
+from environments.core.errors import ConfigError, FacilitateError
+from environments.core.registry import Registry
+from experiments.config import typed
+
+NESTED: dict[str, tuple[str, Registry]] = {
+    "agents": ("policy", POLICIES),
+    "conversations": ("protocol", PROTOCOLS),
+    "arms": ("objective", OBJECTIVES),
+}
+"""Section to (key of its component, registry)."""
+
+
+def is_component(path: tuple[str, ...]) -> bool:
+    """Say whether a key path (``("agents", "judge", "policy")``) is a component node."""
+    return path == ("environment",) or (
+        len(path) == 3 and path[0] in NESTED and path[2] == NESTED[path[0]][0]
+    )
+
+
+def nodes(
+    data: Mapping[str, Any],
+) -> Iterator[tuple[tuple[str, ...], Registry, dict[str, Any]]]:
+    """Yield (key path, registry, node) of every component of a scenario's plain data."""
+    yield ("environment",), ENVIRONMENTS, data.get("environment") or {}
+    for section, (key, registry) in NESTED.items():
+        for name, entry in (data.get(section) or {}).items():
+            yield (section, name, key), registry, entry.get(key) or {}
+
+
+def component(registry: Registry, node: Mapping[str, Any], where: str = "") -> tuple[type, Any]:
+    """Return the class that a node selects, and an instance of its ``Config`` filled from it.
+
+    Args:
+        registry: Registry of the node's kind.
+        node: ``name`` and any of the keys that the class's ``Config`` has.
+        where: Dotted key of the node, for messages.
+
+    Raises:
+        ConfigError: No name, an unknown key, a wrong type, a missing mandatory value.
+        UnknownNameError: No such component, or no such key of it; with the nearest names.
+    """
+    where = where or registry.kind
+    name = node.get("name")
+    if not isinstance(name, str) or name in ("", "???"):
+        allowed = ", ".join(registry.names())
+        given = f", given {typed.describe(name)}" if name not in (None, "", "???") else ""
+        raise ConfigError(f"{where}.name: a {registry.kind} is needed{given} (allowed: {allowed})")
+    cls = registry.get(name, f"{where}.name")
+    config_class = getattr(cls, "Config", None)
+    if config_class is None:
+        raise ConfigError(f"{where}.name: {registry.kind} {name!r} has no Config dataclass")
+    typed.check_keys(dict(node), config_class, where, f"key of {registry.kind} {name!r}")
+    plain = typed.check(dict(node), config_class, where)
+    filled = OmegaConf.merge(OmegaConf.structured(config_class), plain)
+    missing = OmegaConf.missing_keys(filled)
+    if missing:
+        raise ConfigError(f"{where}.{sorted(missing)[0]}: missing, {name!r} needs a value here")
+    try:
+        return cls, OmegaConf.to_object(filled)
+    except FacilitateError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def resolved_node(registry: Registry, node: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the node with every default of its component filled in."""
+    _, config = component(registry, node, where)
+    plain = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

@@ -1,0 +1,174 @@
+"""Command-line overrides (``key=value``) and the parts of a scenario that depend on a choice.
+
+A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``analysis.primary=
+[debate, consultancy]``). Three kinds of key do more:
+
+* A component's name, ``agents.judge.policy=bayesian`` or ``….policy.name=bayesian``, switches the
+  component: the old one's keys are dropped, since they mean nothing to the new one.
+* ``environment=chess_puzzles`` also merges the scenario's own section for that environment
+  (``environments: {chess_puzzles: {…}}``): other split sizes, another student.
+* ``runtime=inprocess`` is short for ``runtime.name=inprocess``.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from environments import ENVIRONMENTS
+from environments.core.errors import ConfigError, UnknownNameError
+from experiments.config.components import NESTED, is_component
+from experiments.config.yaml_text import parse
+
+PRESETS = "environments"
+"""Key of a scenario file that holds one section for each environment it is made for."""
+
+_KEY = re.compile(r"[A-Za-z_][\w\-]*(\.[A-Za-z_0-9][\w\-]*)*")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One ``key=value`` of the command line."""
+
+    path: tuple[str, ...]
+    value: Any
+
+    @property
+    def key(self) -> str:
+        """The dotted key."""
+        return ".".join(self.path)
+
+
+def parse_override(text: str) -> Override:
+    """Parse ``key=value``.
+
+    Raises:
+        ConfigError: If the text has no ``=``, no proper key, or a value that is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not _KEY.fullmatch(key):
+        raise ConfigError(f"{text!r} is not of the form key=value, e.g. seeds=5")
+    return Override(tuple(key.split(".")), parse(value, key) if value else "")
+
+
+def normalize(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy in which ``policy: bayesian`` and its like are written ``{name: bayesian}``."""
+
+    def walk(value: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(value, str) and (is_component(path) or path == ("runtime",)):
+            return {"name": value}
+        if isinstance(value, dict):
+            return {key: walk(item, (*path, key)) for key, item in value.items()}
+        return copy.deepcopy(value)
+
+    return walk(data, ())
+
+
+def merge(base: Any, extra: Any, path: tuple[str, ...] = ()) -> Any:
+    """Return ``base`` with ``extra`` merged in: mappings by key, all else replaced.
+
+    A component node whose name changes starts afresh, so that keys of another component do not
+    linger.
+    """
+    if not (isinstance(base, dict) and isinstance(extra, dict)):
+        return extra
+    if is_component(path) and extra.get("name", base.get("name")) != base.get("name"):
+        return extra
+    merged = dict(base)
+    for key, value in extra.items():
+        merged[key] = merge(base[key], value, (*path, key)) if key in base else value
+    return merged
+
+
+def compose(data: Mapping[str, Any], overrides: Iterable[Override]) -> dict[str, Any]:
+    """Return a scenario's plain data with presets and overrides applied.
+
+    Args:
+        data: The parsed file, with or without a section `PRESETS`.
+        overrides: In the order given; name switches are applied before other keys.
+
+    Raises:
+        ConfigError: A preset that is no mapping, an override into something that is no mapping.
+        UnknownNameError: An unknown environment, or an override of an agent, conversation or arm
+            that the scenario does not have.
+    """
+    body = dict(data)
+    presets = body.pop(PRESETS, None) or {}
+    if not isinstance(presets, dict):
+        raise ConfigError(f"{PRESETS}: expected a mapping of environment names to sections")
+    for name, section in presets.items():
+        if name not in ENVIRONMENTS.names():
+            raise UnknownNameError("environment", name, ENVIRONMENTS.names(), PRESETS)
+        if not isinstance(section, dict):
+            raise ConfigError(f"{PRESETS}.{name}: expected a mapping of keys to values")
+    result = normalize(body)
+    switches, others = _sort_out(overrides)
+
+    chosen = switches.pop(("environment",), None)
+    if chosen is not None:
+        result = merge(result, {"environment": {"name": chosen}})
+    environment = result.get("environment")
+    name = environment.get("name") if isinstance(environment, dict) else None
+    if isinstance(name, str) and name in presets:
+        preset = normalize({**presets[name]})
+        preset["environment"] = {**(preset.get("environment") or {}), "name": name}
+        result = merge(result, preset)
+
+    for path, component in switches.items():
+        result = merge(result, _nest(path, {"name": component}, result))
+    for override in others:
+        _assign(result, override)
+    return normalize(result)
+
+
+def _sort_out(
+    overrides: Iterable[Override],
+) -> tuple[dict[tuple[str, ...], Any], list[Override]]:
+    """Split overrides into switches of a component's name and all others."""
+    switches: dict[tuple[str, ...], Any] = {}
+    others: list[Override] = []
+    for override in overrides:
+        path, value = override.path, override.value
+        if path == ("runtime",) and isinstance(value, str):
+            others.append(Override(("runtime", "name"), value))
+        elif is_component(path) and isinstance(value, str):
+            switches[path] = value
+        elif is_component(path[:-1]) and path[-1] == "name":
+            switches[path[:-1]] = value
+        elif path == ("environment",) and isinstance(value, dict) and "name" in value:
+            switches[path] = value["name"]
+            others.append(override)
+        else:
+            others.append(override)
+    return switches, others
+
+
+def _known(data: Mapping[str, Any], path: tuple[str, ...]) -> None:
+    """Raise if an override names an agent, conversation or arm that the scenario lacks."""
+    if len(path) >= 2 and path[0] in NESTED:
+        entries = data.get(path[0]) or {}
+        if isinstance(entries, dict) and path[1] not in entries:
+            raise UnknownNameError(path[0].removesuffix("s"), path[1], entries, ".".join(path))
+
+
+def _nest(path: tuple[str, ...], value: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    _known(data, path)
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def _assign(data: dict[str, Any], override: Override) -> None:
+    """Set a value at its path, making mappings on the way."""
+    _known(data, override.path)
+    node = data
+    for depth, key in enumerate(override.path[:-1], 1):
+        child = node.setdefault(key, {})
+        if not isinstance(child, dict):
+            inside = ".".join(override.path[:depth])
+            raise ConfigError(f"{override.key}: {inside} is {child!r}, it has no keys inside")
+        node = child
+    node[override.path[-1]] = override.value

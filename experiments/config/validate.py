@@ -1,0 +1,268 @@
+"""Impossible combinations, found before anything starts.
+
+Types and names are checked while loading (`experiments.config.load`); here the parts of a scenario
+are checked against one another. Every rule raises one line: key, given, allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from agents import OBJECTIVES, POLICIES
+from coordination import PROTOCOLS
+from coordination.messages import Role
+from environments import ENVIRONMENTS
+from environments.cases import Split
+from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
+from experiments.config.components import component
+from experiments.config.schema import ArmConfig, ScenarioConfig
+
+EXAM = "exam"
+"""The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
+
+CONTROLS = ("none", "shuffled", "random", "flipped_truth")
+TOPOLOGIES = ("complete", "star")
+FEEDBACK = ("none", "audited")
+RUNTIMES = ("ray", "inprocess")
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_MAX_SEED = 2**31 - 1
+
+
+def validate(config: ScenarioConfig) -> None:
+    """Check a complete configuration.
+
+    Raises:
+        ConfigError: The first combination that cannot run.
+    """
+    _numbers(config)
+    _schedule(config)
+    _names(config)
+    _agents(config)
+    _conversations(config)
+    _arms(config)
+    _analysis(config)
+
+
+# -- single values ----------------------------------------------------------------------------
+
+
+def _numbers(config: ScenarioConfig) -> None:
+    """Check ranges that hold whatever the rest of the scenario says."""
+    learner, schedule, runtime = config.learner, config.schedule, config.runtime
+    _between("seed", config.seed, 0, _MAX_SEED)
+    _at_least("seeds", config.seeds, 1)
+    _between("seed + seeds", config.seed + config.seeds, 1, _MAX_SEED)
+    for split in Split:
+        _at_least(f"splits.{split.value}", getattr(config.splits, split.value), 0)
+    _positive("learner.learning_rate", learner.learning_rate)
+    _positive("learner.warm_start_learning_rate", learner.warm_start_learning_rate)
+    _positive("learner.clip_norm", learner.clip_norm)
+    _at_least("learner.weight_decay", learner.weight_decay, 0)
+    _at_least("learner.batch_size", learner.batch_size, 1)
+    _at_least("learner.epochs", learner.epochs, 1)
+    _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
+    if not _DEVICE.fullmatch(learner.device):
+        raise ConfigError(
+            f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"
+        )
+    for key in ("ticks", "block", "curve_every", "snapshot_every", "keep_snapshots"):
+        _at_least(f"schedule.{key}", getattr(schedule, key), 1)
+    _one_of("feedback.kind", config.feedback.kind, FEEDBACK)
+    _between("feedback.fraction", config.feedback.fraction, 0, 1)
+    _one_of("runtime.name", runtime.name, RUNTIMES, "runtime")
+    for key in ("conversation_hosts", "cohort_hosts", "learner_hosts", "attempts"):
+        _at_least(f"runtime.{key}", getattr(runtime, key), 1)
+    _positive("runtime.deadline_s", runtime.deadline_s)
+    _positive("runtime.ray.start_timeout_s", runtime.ray.start_timeout_s)
+    for kind in ("conversation", "cohort", "learner"):
+        asked = getattr(runtime.ray, kind)
+        _at_least(f"runtime.ray.{kind}.num_cpus", asked.num_cpus, 0)
+        _at_least(f"runtime.ray.{kind}.num_gpus", asked.num_gpus, 0)
+    _at_least("analysis.bootstrap", config.analysis.bootstrap, 1)
+
+
+def _schedule(config: ScenarioConfig) -> None:
+    """Check that there are cases enough for the ticks."""
+    ticks, teaching = config.schedule.ticks, config.splits.teaching
+    if ticks > teaching:
+        raise ConfigError(
+            f"schedule.ticks: given {ticks}, but splits.teaching deals only {teaching} cases "
+            f"(allowed: 1 to {teaching})"
+            if teaching
+            else "splits.teaching: given 0, a run needs at least one teaching case per tick"
+        )
+
+
+# -- names ------------------------------------------------------------------------------------
+
+
+def _names(config: ScenarioConfig) -> None:
+    """Check that names can stand in keys, ledgers and file names."""
+    _name("name", config.name, "scenario")
+    for section in ("agents", "conversations", "arms"):
+        for name in getattr(config, section):
+            _name(section, name, section.removesuffix("s"))
+    if EXAM in config.conversations:
+        raise ConfigError(
+            f"conversations.{EXAM}: this name is kept for the student's own exam; choose another"
+        )
+    if not config.agents:
+        raise ConfigError("agents: a scenario needs at least one agent, given none")
+
+
+def _name(key: str, name: str, what: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{key}: {name!r} cannot name a {what} (allowed: letters, digits, _ and -, "
+            "starting with a letter or _)"
+        )
+
+
+# -- the team ---------------------------------------------------------------------------------
+
+
+def _agents(config: ScenarioConfig) -> None:
+    environment = ENVIRONMENTS.get(config.environment["name"], "environment.name")
+    information: Sequence[str] = environment.information  # type: ignore[attr-defined]
+    numeric = bool(getattr(environment, "numeric", True))
+    for name, agent in config.agents.items():
+        where = f"agents.{name}"
+        _one_of(f"{where}.role", agent.role, [role.value for role in Role], "role")
+        _one_of(f"{where}.information", agent.information, information, "information group")
+        policy = POLICIES.get(agent.policy["name"], f"{where}.policy.name")
+        if getattr(policy, "needs_numeric", False) and not numeric:
+            raise ConfigError(
+                f"{where}.policy: {agent.policy['name']!r} weighs numeric evidence, and the "
+                f"environment {config.environment['name']!r} has none (use a policy that reads "
+                "text, such as language_model)"
+            )
+    student = config.learner.student
+    if student:
+        _known("learner.student", student, config.agents, "agent")
+        role = config.agents[student].role
+        if role != Role.WEAK:
+            raise ConfigError(
+                f"learner.student: {student!r} has role {role}, only a weak agent learns"
+            )
+
+
+def _conversations(config: ScenarioConfig) -> None:
+    for name, conversation in config.conversations.items():
+        where = f"conversations.{name}"
+        _one_of(f"{where}.topology", conversation.topology, TOPOLOGIES, "topology")
+        _at_least(f"{where}.word_limit", conversation.word_limit, 0)
+        _at_least(f"{where}.max_quotes", conversation.max_quotes, 0)
+        if not conversation.seats:
+            raise ConfigError(f"{where}.seats: no seat is filled")
+        for seat, agent in conversation.seats.items():
+            _known(f"{where}.seats.{seat}", agent, config.agents, "agent")
+            if agent == config.learner.student:
+                raise ConfigError(
+                    f"{where}.seats.{seat}: {agent!r} is the learning agent, which has one copy "
+                    "per arm and sits only in its own exam (seat another agent)"
+                )
+        cls, settings = component(PROTOCOLS, conversation.protocol, f"{where}.protocol")
+        try:
+            cls(settings).check(tuple(conversation.seats))
+        except FacilitateError as error:
+            raise ConfigError(f"{where}.seats: {error}") from error
+
+
+# -- teaching and analysis --------------------------------------------------------------------
+
+
+def _arms(config: ScenarioConfig) -> None:
+    if config.arms and not config.learner.student:
+        raise ConfigError(
+            "learner.student: missing, the scenario has arms "
+            f"({', '.join(config.arms)}) but no agent that learns"
+        )
+    if config.learner.student and not config.arms:
+        raise ConfigError(
+            f"arms: none, but learner.student is {config.learner.student!r}; "
+            "give at least one arm or leave learner.student empty"
+        )
+    for name, arm in config.arms.items():
+        where = f"arms.{name}"
+        _one_of(f"{where}.control", arm.control, CONTROLS, "control")
+        _control(config, name, arm, where)
+        _objective_conversations(config, arm, where)
+
+
+def _control(config: ScenarioConfig, name: str, arm: ArmConfig, where: str) -> None:
+    if arm.control == "shuffled":
+        _known(f"{where}.prior", arm.prior, config.conversations, "conversation")
+    if arm.control != "flipped_truth":
+        if arm.matches:
+            raise ConfigError(
+                f"{where}.matches: given {arm.matches!r}, but only control=flipped_truth "
+                "matches another arm"
+            )
+        return
+    if not arm.matches:
+        raise ConfigError(
+            f"{where}.matches: missing, control=flipped_truth needs the arm whose label accuracy "
+            f"it matches (allowed: {', '.join(other for other in config.arms if other != name)})"
+        )
+    _known(f"{where}.matches", arm.matches, config.arms, "arm")
+    if config.arms[arm.matches].control == "flipped_truth":
+        raise ConfigError(f"{where}.matches: {arm.matches!r} is itself a flipped_truth control")
+
+
+def _objective_conversations(config: ScenarioConfig, arm: ArmConfig, where: str) -> None:
+    """Check that every conversation that an objective learns from is held."""
+    cls, settings = component(OBJECTIVES, arm.objective, f"{where}.objective")
+    asked: Iterable[str] = getattr(cls(settings), "conversations", ())
+    for conversation in asked:
+        if conversation != EXAM:
+            _known(f"{where}.objective", conversation, config.conversations, "conversation")
+
+
+def _analysis(config: ScenarioConfig) -> None:
+    analysis = config.analysis
+    for key in ("floor", "ceiling", "naive"):
+        arm = getattr(analysis, key)
+        if arm:
+            _known(f"analysis.{key}", arm, config.arms, "arm")
+    pairs = [("analysis.primary", analysis.primary)] if analysis.primary else []
+    pairs += [(f"analysis.secondary[{i}]", pair) for i, pair in enumerate(analysis.secondary)]
+    for key, pair in pairs:
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise ConfigError(f"{key}: given {pair}, expected two different arms, [first, second]")
+        for arm in pair:
+            _known(key, arm, config.arms, "arm")
+    if pairs and not config.splits.test:
+        raise ConfigError(f"splits.test: given 0, but {pairs[0][0]} compares arms on test cases")
+
+
+# -- small checks -----------------------------------------------------------------------------
+
+
+def _one_of(key: str, given: str, allowed: Iterable[str], what: str = "value") -> None:
+    if given not in tuple(allowed):
+        raise UnknownNameError(what, given, allowed, key)
+
+
+def _known(key: str, given: str, allowed: Iterable[str], what: str) -> None:
+    if given not in allowed:
+        raise UnknownNameError(what, given, allowed, key)
+
+
+def _at_least(key: str, given: float, least: float) -> None:
+    if not (given >= least and math.isfinite(given)):
+        raise ConfigError(f"{key}: given {given}, allowed: {least} or more")
+
+
+def _positive(key: str, given: float) -> None:
+    if not (given > 0 and math.isfinite(given)):
+        raise ConfigError(f"{key}: given {given}, allowed: more than 0")
+
+
+def _between(key: str, given: Any, low: float, high: float) -> None:
+    if not low <= given <= high:
+        raise ConfigError(f"{key}: given {given}, allowed: {low} to {high}")

@@ -1,0 +1,1 @@
+"""The engine: turns a scenario into ticks of conversation, learning and commits."""

@@ -1,0 +1,146 @@
+"""Holding one block's conversations and scoring their decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.cohort import Crew
+from coordination.protocols.base import Protocol
+from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
+from environments.base import Environment
+from environments.cases import Cases, Split
+from environments.core.columns import Columns
+from environments.core.keyed import hash_id, name_key
+from environments.truth import SealedTruth
+from experiments.config.schema import ConversationConfig
+from experiments.engine.plan import Block, Plan
+
+EXAM = "exam"
+"""Conversation in which students answer unaided."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all conversations of a block share."""
+
+    plan: Plan
+    environment: Environment
+    crew: Crew
+    tick: int
+    block: Block
+
+    def place(self, conversation: str, protocol: str) -> RoomPlace:
+        """Return the constants that the ledger keeps for a conversation's rooms."""
+        return RoomPlace(
+            tick=self.tick,
+            block=self.block.number,
+            split=self.block.split.value,
+            conversation=conversation,
+            protocol=protocol,
+            seed=self.block.replicate,
+        )
+
+
+def rules_of(config: ConversationConfig, blank_messages: bool) -> RoomRules:
+    """Return a configured conversation's rules."""
+    return RoomRules(
+        topology=config.topology,
+        verification=config.verification,
+        word_limit=config.word_limit,
+        max_quotes=config.max_quotes,
+        both_orders=config.both_orders,
+        blank_messages=blank_messages,
+    )
+
+
+def _room_ids(
+    conversation: str, tick: int, replicate: int, case_id: NDArray[np.int64], agent_id: NDArray
+) -> NDArray[np.int64]:
+    key = np.array(name_key(conversation), dtype=np.uint64)
+    return hash_id(key, tick, replicate, case_id, agent_id)
+
+
+def hold(setting: Setting, conversation: str, protocol: Protocol, cases: Cases) -> Room:
+    """Hold a configured conversation on every case of the block."""
+    config = setting.plan.config.conversations[conversation]
+    replicate = setting.block.replicate
+    none = np.full(cases.n, -1, dtype=np.int64)
+    seats = {}
+    for seat, agent in config.seats.items():
+        agent_id = np.full(cases.n, setting.plan.agent_id(replicate, agent), dtype=np.int64)
+        information = setting.plan.config.agents[agent].information
+        seats[seat] = SeatSpec(agent_id, information, version=none, adapter=none)
+    room = Room.open_root(
+        cases,
+        setting.environment,
+        seats,
+        setting.crew,
+        rules_of(config, setting.plan.config.mutations.blank_messages),
+        setting.place(conversation, str(config.protocol["name"])),
+        replicate=np.full(cases.n, replicate, dtype=np.int64),
+        room_id=_room_ids(
+            conversation, setting.tick, replicate, cases.case_id, seats["judge"].agent_id
+        ),
+    )
+    protocol.converse(room)
+    return room
+
+
+def examine(
+    setting: Setting, protocol: Protocol, cases: Cases, students: list[int], version: int
+) -> Room:
+    """Let students answer every case of the block alone: rows are cases × students."""
+    rows = np.repeat(np.arange(cases.n), len(students))
+    agent_id = np.tile(np.array(students, dtype=np.int64), cases.n)
+    information = setting.plan.config.agents[setting.plan.config.learner.student].information
+    seat = SeatSpec(
+        agent_id, information, version=np.full(len(rows), version), adapter=agent_id
+    )
+    rules = RoomRules(
+        topology="complete",
+        verification=False,
+        word_limit=0,
+        max_quotes=0,
+        both_orders=False,
+        blank_messages=False,
+    )
+    replicate = setting.block.replicate
+    room = Room.open_root(
+        cases.take(rows),
+        setting.environment,
+        {"judge": seat},
+        setting.crew,
+        rules,
+        setting.place(EXAM, "naive"),
+        replicate=np.full(len(rows), replicate, dtype=np.int64),
+        room_id=_room_ids(EXAM, setting.tick, replicate, cases.case_id[rows], agent_id),
+    )
+    protocol.converse(room)
+    return room
+
+
+_KEPT = (
+    "tick block room_id split conversation replicate case_id turn sender agent_id presentation"
+).split()
+
+
+def scored(decisions: Columns, truth: SealedTruth) -> Columns:
+    """Return the scores table of a decisions table (hypothetical decisions are not scored)."""
+    real = decisions.take(~decisions["probe"])
+    scores = truth.score(real["case_id"], real["probs"], real["choice"])
+    return Columns({**{name: real[name] for name in _KEPT}, **scores})
+
+
+def tally(tables: Mapping[str, Columns], by: str) -> dict[str, list[int]]:
+    """Return [right verdicts, verdicts] by conversation or agent, for progress and metrics."""
+    scores = tables["scores"]
+    verdict = scores["presentation"] == -1
+    keys, correct = scores[by][verdict], scores["correct"][verdict]
+    return {
+        str(key): [int(correct[keys == key].sum()), int((keys == key).sum())]
+        for key in sorted(set(keys.tolist()))
+    }

@@ -1,0 +1,298 @@
+"""The driver: runs a plan tick by tick, commits each one, and recovers from lost hosts.
+
+A tick is a transaction. Hosts write ledger parts and snapshot files aside; the driver, the only
+writer of the manifest, makes them visible at once. If a host is lost, everything is rebuilt under
+a new epoch from the last snapshot and replayed: since every command is a pure function of the plan
+and of the weights that it names, the replay ends with the same digest.
+
+The driver sees summaries only: parts' names and digests, tallies, losses. What agents say and what
+learners learn from passes it by reference.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from coordination.ledger.store import PartInfo
+from environments.cases import Split
+from environments.core.errors import LostError
+from experiments.config.load import resolved_yaml
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.build import build_environment
+from experiments.engine.conversation_host import ConversationHost, reads_text
+from experiments.engine.crew import cohort_host
+from experiments.engine.plan import Block, Plan
+from experiments.engine.state import Totals, restore_all, snapshot_all
+from experiments.progress import Progress
+from experiments.runs.directory import RunDirectory
+from experiments.runtime.interface import HostSpec, Runtime, Stamp
+
+
+def _learner(index: int) -> str:
+    return f"learner-{index}"
+
+
+def _conversation(index: int) -> str:
+    return f"conversation-{index}"
+
+
+class Driver:
+    """See the module's documentation.
+
+    Args:
+        config: The scenario.
+        run: Its run directory, created or opened.
+        runtime: Where hosts live.
+        progress: Is told what happens.
+        at: Called with the name of each commit point (fault injection in tests).
+    """
+
+    def __init__(
+        self,
+        config: ScenarioConfig,
+        run: RunDirectory,
+        runtime: Runtime,
+        progress: Progress,
+        at: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._plan = Plan(config)
+        self._run = run
+        self._runtime = runtime
+        self._progress = progress
+        self._at = at
+        self._learns = bool(self._plan.arms)
+        counts = config.runtime
+        self._talkers = [_conversation(i) for i in range(counts.conversation_hosts)]
+        self._learners = [_learner(i) for i in range(counts.learner_hosts * self._learns)]
+        texts = self._learns or any(reads_text(agent.policy) for agent in config.agents.values())
+        self._readers = [cohort_host(i) for i in range(counts.cohort_hosts * texts)]
+        self._totals = Totals()
+        self._epoch = -1
+
+    def run(self) -> None:
+        """Run from the last committed snapshot (or the beginning) to the end.
+
+        Raises:
+            LostError: If hosts were lost more often than ``runtime.attempts``.
+        """
+        lost = 0
+        while True:
+            try:
+                self._run_epoch()
+                return
+            except LostError as error:
+                lost += 1
+                if lost > self._config.runtime.attempts:
+                    raise
+                self._progress.stage(f"{error}; rebuilding from the last snapshot")
+                self._runtime.stop_hosts()
+
+    # -- an epoch --------------------------------------------------------------------------
+
+    def _run_epoch(self) -> None:
+        self._epoch = self._run.begin_epoch()
+        point = self._run.truncate_to_last_snapshot()
+        self._totals = Totals(self._run.last_extra())
+        self._progress.stage("starting hosts")
+        self._runtime.start(self._specs())
+        first = 0
+        if point is not None:
+            first = point.tick + 1
+            self._install(
+                restore_all(
+                    self._runtime,
+                    self._stamp(point.tick),
+                    self._talkers,
+                    self._learners,
+                    self._run.path / point.directory,
+                    self._config.runtime.deadline_s,
+                ),
+                self._stamp(point.tick),
+            )
+        self._progress.start(self._plan.last_tick + 1, first, self._labels())
+        for tick in range(first, self._plan.last_tick + 1):
+            self._tick(tick)
+
+    def _specs(self) -> list[HostSpec]:
+        text = resolved_yaml(self._config)
+        specs = []
+        if self._readers:
+            from experiments.engine.cohort_host import CohortHost
+
+            specs += [
+                HostSpec(name, "cohort", CohortHost, {"config_yaml": text, "index": index})
+                for index, name in enumerate(self._readers)
+            ]
+        if self._learners:
+            from experiments.engine.learner_host import LearnerHost
+
+            specs += [
+                HostSpec(name, "learner", LearnerHost, {"config_yaml": text, "index": index})
+                for index, name in enumerate(self._learners)
+            ]
+        root = str(self._run.ledger_root)
+        specs += [
+            HostSpec(
+                name,
+                "conversation",
+                ConversationHost,
+                {"config_yaml": text, "ledger_root": root, "index": index},
+            )
+            for index, name in enumerate(self._talkers)
+        ]
+        return specs
+
+    def _labels(self) -> dict[str, str]:
+        return {arm: config.label for arm, config in self._config.arms.items()}
+
+    def _stamp(self, tick: int) -> Stamp:
+        return Stamp(self._epoch, tick)
+
+    # -- a tick ----------------------------------------------------------------------------
+
+    def _tick(self, tick: int) -> None:
+        stamp = self._stamp(tick)
+        version = tick if tick < self._plan.last_tick else self._plan.last_tick - 1
+        summaries: list[dict[str, Any]] = []
+        line: dict[str, Any] = {"tick": tick}
+        if tick == 0:
+            if self._learns:
+                self._warm_start(stamp)
+        elif tick < self._plan.last_tick:
+            taught, payloads = self._teach(stamp, version - 1)
+            summaries += taught
+            line["loss"] = self._learn(stamp, payloads)
+            if self._config.feedback.kind != "none":
+                self._all(stamp, self._talkers, "settle", *payloads)
+        if tick == self._plan.last_tick:
+            self._progress.stage("testing on unseen cases")
+            summaries += self._exam(stamp, Split.TEST, version)
+        elif self._plan.curve_at(tick):
+            summaries += self._exam(stamp, Split.CURVE, version)
+        self._commit(stamp, summaries, line)
+
+    def _warm_start(self, stamp: Stamp) -> None:
+        self._progress.stage("warm start of the weak model")
+        count = len(self._learners)
+        calls = [
+            self._runtime.call(name, "warm_start", stamp, self._plan.replicates[index::count])
+            for index, name in enumerate(self._learners)
+        ]
+        self._gather(calls)
+        bases = [call.payload for call in calls]
+        self._totals.spend("warm_start", self._config.splits.warm_start * self._config.seeds)
+        calls = [self._runtime.call(name, "adopt", stamp, *bases) for name in self._learners]
+        self._gather(calls)
+        self._install([call.payload for call in calls], stamp)
+
+    def _teach(self, stamp: Stamp, version: int) -> tuple[list[dict[str, Any]], list[Any]]:
+        self._progress.stage("conversations")
+        blocks = self._plan.teaching_blocks(stamp.tick)
+        calls = [
+            self._runtime.call(name, "teach", stamp, part, version)
+            for name, part in self._deal(blocks)
+        ]
+        summaries = self._gather(calls)
+        return summaries, [call.payload for call in calls]
+
+    def _learn(self, stamp: Stamp, payloads: list[Any]) -> dict[str, float]:
+        if not self._learners:
+            return {}
+        self._progress.stage("learning")
+        calls = [self._runtime.call(name, "learn", stamp, *payloads) for name in self._learners]
+        losses = {arm: value for part in self._gather(calls) for arm, value in part.items()}
+        self._install([call.payload for call in calls], stamp)
+        by_arm: dict[str, list[float]] = {}
+        for student in self._plan.students:
+            arm = self._plan.arms[student % self._plan.slots - len(self._plan.team)]
+            if student in losses:
+                by_arm.setdefault(arm, []).append(losses[student])
+        return {arm: sum(values) / len(values) for arm, values in by_arm.items()}
+
+    def _exam(self, stamp: Stamp, split: Split, version: int) -> list[dict[str, Any]]:
+        blocks = self._plan.exam_blocks(split)
+        return self._gather(
+            [
+                self._runtime.call(name, "exam", stamp, part, version)
+                for name, part in self._deal(blocks)
+            ]
+        )
+
+    def _install(self, versions: Sequence[Any], stamp: Stamp) -> None:
+        if versions:
+            self._all(stamp, self._readers, "install", *versions)
+
+    def _deal(self, blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
+        count = len(self._talkers)
+        parts = [(name, list(blocks[index::count])) for index, name in enumerate(self._talkers)]
+        return [(name, part) for name, part in parts if part]
+
+    def _all(self, stamp: Stamp, hosts: Sequence[str], method: str, *arguments: Any) -> list[Any]:
+        return self._gather([self._runtime.call(h, method, stamp, *arguments) for h in hosts])
+
+    def _gather(self, calls: Sequence[Any]) -> list[Any]:
+        return self._runtime.gather(calls, self._config.runtime.deadline_s)
+
+    # -- commit ----------------------------------------------------------------------------
+
+    def _commit(
+        self, stamp: Stamp, summaries: list[dict[str, Any]], line: dict[str, Any]
+    ) -> None:
+        tallies = _merged(summaries, ("conversations", "students", "labels"))
+        for summary in summaries:
+            self._totals.add(summary)
+        if stamp.tick == 0:
+            self._totals.describe(build_environment(self._config))
+        curve = self._by_arm(tallies["students"])
+        line |= {
+            "curve": curve,
+            "conversations": {k: v[0] / v[1] for k, v in tallies["conversations"].items()},
+            "labels": {k: v[0] / v[1] for k, v in tallies["labels"].items() if v[1]},
+        }
+        snapshot = None
+        if self._plan.snapshot_at(stamp.tick):
+            snapshot = snapshot_all(
+                self._runtime,
+                stamp,
+                self._talkers,
+                self._learners,
+                self._run,
+                self._config.runtime.deadline_s,
+                self._at,
+            )
+        parts = [PartInfo.from_json(s["part"]) for s in summaries if s["part"] is not None]
+        self._run.commit(stamp.tick, parts, line, snapshot, self._totals.to_json(), self._at)
+        self._progress.tick(
+            stamp.tick,
+            curve,
+            line["conversations"],
+            {
+                "rooms": sum(s["rooms"] for s in summaries),
+                "messages": sum(s["messages"] for s in summaries),
+            },
+        )
+
+    def _by_arm(self, students: dict[str, list[int]]) -> dict[str, float]:
+        sums: dict[str, Counter[str]] = {}
+        for student, (right, n) in students.items():
+            arm = self._plan.arms[int(student) % self._plan.slots - len(self._plan.team)]
+            total = sums.setdefault(arm, Counter())
+            total["right"] += right
+            total["n"] += n
+        return {arm: sums[arm]["right"] / sums[arm]["n"] for arm in self._plan.arms if arm in sums}
+
+
+def _merged(
+    summaries: Sequence[dict[str, Any]], names: Sequence[str]
+) -> dict[str, dict[str, list[int]]]:
+    """Add up the tallies of several hosts."""
+    merged: dict[str, dict[str, list[int]]] = {name: {} for name in names}
+    for summary in summaries:
+        for name in names:
+            for key, values in summary.get(name, {}).items():
+                old = merged[name].get(key, [0] * len(values))
+                merged[name][key] = [a + b for a, b in zip(old, values, strict=True)]
+    return {name: dict(sorted(tally.items())) for name, tally in merged.items()}

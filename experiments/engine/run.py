@@ -1,0 +1,116 @@
+"""Running and resuming scenarios: from a configuration to a finished run directory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments.core.errors import RunError
+from experiments.analysis.summary import summarize_run
+from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
+from experiments.config.schema import ScenarioConfig
+from experiments.config.validate import validate
+from experiments.doctor import fingerprint, own_names
+from experiments.engine.driver import Driver
+from experiments.progress import Progress
+from experiments.report.html import write_report
+from experiments.runs.directory import RunDirectory
+from experiments.runtime.choose import open_runtime
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    path: Path
+    summary: dict[str, Any]
+
+
+def _nothing(point: str) -> None:
+    """The commit-point hook of an ordinary run."""
+
+
+def run_scenario(
+    config: ScenarioConfig,
+    out: Path,
+    progress: Progress,
+    at: Callable[[str], None] = _nothing,
+) -> RunResult:
+    """Run a scenario in a new directory.
+
+    Everything that can be wrong with the configuration or the runtime is found before the
+    directory is created.
+
+    Args:
+        config: The scenario.
+        out: A directory that does not exist or is empty.
+        progress: Is told what happens.
+        at: Called with the name of every commit point.
+
+    Raises:
+        ConfigError: If the scenario or the runtime cannot work.
+        RunError: If the directory cannot be used.
+    """
+    own_names()
+    validate(config)
+    path = out.expanduser().resolve()
+    RunDirectory.check_free(path)
+    progress.stage(f"opening runtime {config.runtime.name}")
+    started = time.monotonic()
+    runtime = open_runtime(config)
+    try:
+        header = {"scenario": config.name, **fingerprint()}
+        with RunDirectory.create(path, resolved_yaml(config), header) as run:
+            Driver(config, run, runtime, progress, at).run()
+            return _finish(config, run, progress, started)
+    finally:
+        runtime.close()
+
+
+def resume_run(
+    path: Path,
+    progress: Progress,
+    overrides: list[str],
+    at: Callable[[str], None] = _nothing,
+) -> RunResult:
+    """Continue a run from its last committed snapshot.
+
+    Args:
+        path: The run directory.
+        progress: Is told what happens.
+        overrides: ``runtime.*`` settings that may differ from the first start.
+        at: Called with the name of every commit point.
+
+    Raises:
+        RunError: If it is no run, is already complete, or was written by a newer version.
+    """
+    own_names()
+    started = time.monotonic()
+    with RunDirectory.open(path.expanduser().resolve()) as run:
+        if run.status == "complete":
+            raise RunError(f"{path}: the run is complete; there is nothing to resume")
+        config = with_runtime(from_yaml_text(run.config_yaml), overrides)
+        validate(config)
+        for warning in run.fingerprint_changes(fingerprint()):
+            progress.stage(warning)
+        runtime = open_runtime(config)
+        try:
+            Driver(config, run, runtime, progress, at).run()
+            return _finish(config, run, progress, started)
+        finally:
+            runtime.close()
+
+
+def _finish(
+    config: ScenarioConfig, run: RunDirectory, progress: Progress, started: float
+) -> RunResult:
+    progress.stage("computing intervals and writing the report")
+    summary = summarize_run(run, wall_s=time.monotonic() - started)
+    run.finish(summary)
+    write_report(run)
+    progress.finish()
+    return RunResult(run.path, json.loads((run.path / "summary.json").read_text()))

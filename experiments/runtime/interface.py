@@ -1,0 +1,114 @@
+"""Hosts, tickets and commands: what the engine asks of a runtime.
+
+A *host* is an object with a name that lives somewhere: in this process, or in a Ray actor. The
+engine calls its methods and gets *tickets*; it waits for several at once with a bound. A method
+that returns a `Parted` keeps its payload where it was made: the engine gets the small summary and
+can pass the payload on to another host as a reference (`Ticket.payload`), without reading it. So
+agents' and messages' columns never pass through the engine.
+
+Every command carries a `Stamp`. A host refuses a stamp of an older epoch, so a command of a driver
+that has been replaced cannot interfere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from environments.core.errors import LostError
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which driver asks, and for what."""
+
+    epoch: int
+    """Rises with every start, resume and recovery of a run."""
+    tick: int
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A result in two parts: a small summary for the engine, a payload for other hosts."""
+
+    summary: Any
+    payload: Any
+
+
+class Fence:
+    """Refuses stamps of an older epoch than the newest one seen."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._epoch = -1
+
+    def check(self, stamp: Stamp) -> None:
+        """Remember a newer epoch.
+
+        Raises:
+            LostError: If the stamp is of an older epoch.
+        """
+        if stamp.epoch < self._epoch:
+            raise LostError(
+                f"{self._host} refused a command of epoch {stamp.epoch}: epoch {self._epoch} runs"
+            )
+        self._epoch = stamp.epoch
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """How to build a host; picklable."""
+
+    name: str
+    kind: str
+    """conversation, cohort or learner: selects resources."""
+    build: Callable[..., Any]
+    """Called where the host lives, as ``build(client, **arguments)``."""
+    arguments: Mapping[str, Any]
+
+
+class Ticket(Protocol):
+    """A call in flight."""
+
+    host: str
+    payload: Any
+    """Reference to the payload of a `Parted`; only valid as an argument of another call."""
+
+
+class Client(Protocol):
+    """Calls hosts by name. Hosts get one too, to reach each other; it is picklable."""
+
+    def call(self, host: str, method: str, stamp: Stamp, *arguments: Any) -> Ticket:
+        """Start ``host.method(stamp, *arguments)``; references among arguments are resolved."""
+        ...
+
+    def gather(self, tickets: Sequence[Ticket], deadline_s: float) -> list[Any]:
+        """Wait for tickets; return their results (the summary of a `Parted`), in order.
+
+        Raises:
+            LostError: A host died or the deadline passed; names the host.
+        """
+        ...
+
+
+class Runtime(Client, Protocol):
+    """A client that also owns hosts."""
+
+    def start(self, specs: Sequence[HostSpec]) -> list[dict[str, Any]]:
+        """Start hosts and wait until each has reported what it runs on (`host_report`)."""
+        ...
+
+    def stop_hosts(self) -> None:
+        """Stop all hosts, dead or alive."""
+        ...
+
+    def close(self) -> None:
+        """Stop everything that this runtime started."""
+        ...
+
+    @property
+    def driver_bytes(self) -> int:
+        """Bytes of arguments and results that passed through this driver so far."""
+        ...

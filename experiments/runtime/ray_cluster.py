@@ -1,0 +1,309 @@
+"""The Ray runtime: every host is an actor. The only module of the framework that imports Ray.
+
+Results of a call go back to the caller; the payload of a `Parted` stays in the object store of the
+node that made it and travels straight to the host that takes it. Actors are named by run and epoch,
+so that an actor of an earlier epoch (a node that was thought lost, say) is never reached.
+
+A local cluster is started when no address is given and shut down at the end, whatever happens.
+Traps that the code steers around: Ray puts the current folder first on its workers' path, so a local
+cluster is started from an empty folder; more actors than CPUs would stay pending for ever, so the
+need is compared with `ray.cluster_resources()` first and start has a deadline; small results are
+inlined into the owner's reply, so payloads are put into the store explicitly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import socket
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from environments.core.errors import ConfigError, FacilitateError, LostError
+from experiments.config.schema import RayConfig
+from experiments.runtime.interface import Fence, HostSpec, Parted, Stamp, Ticket
+
+_LOCAL_STORE_BYTES = 512 * 1024**2
+_KNOCK_S = 5.0
+_REFERENCE_BYTES = 28
+_QUIET = {"RAY_DEDUP_LOGS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@dataclass
+class RayTicket:
+    """A call in flight; ``payload`` is set once the ticket has been gathered."""
+
+    host: str
+    reference: Any
+    payload: Any = None
+
+
+class ActorClient:
+    """Calls actors by host name; picklable, so that hosts can call each other."""
+
+    def __init__(self, namespace: str, epoch_tag: str) -> None:
+        self._namespace = namespace
+        self._epoch_tag = epoch_tag
+        self._handles: dict[str, Any] = {}
+        self.driver_bytes = 0
+
+    def __reduce__(self) -> tuple:
+        return (ActorClient, (self._namespace, self._epoch_tag))
+
+    def actor_name(self, host: str) -> str:
+        """Return the actor's name for a host in this epoch."""
+        return f"{self._epoch_tag}/{host}"
+
+    def call(self, host: str, method: str, stamp: Stamp, *arguments: Any) -> Ticket:
+        """Start a call; references among the arguments are resolved where the host lives."""
+        if host not in self._handles:
+            try:
+                self._handles[host] = ray.get_actor(self.actor_name(host), self._namespace)
+            except ValueError as error:
+                raise LostError(f"host {host} is not there (epoch {self._epoch_tag})") from error
+        self.driver_bytes += _wire_bytes(arguments)
+        return RayTicket(host, self._handles[host].invoke.remote(method, stamp, *arguments))
+
+    def gather(self, tickets: Sequence[Any], deadline_s: float) -> list[Any]:
+        """Wait for all tickets, at most ``deadline_s`` seconds; see `Client.gather`."""
+        end = time.monotonic() + deadline_s
+        results = []
+        for ticket in tickets:
+            try:
+                reply = ray.get(ticket.reference, timeout=max(0.0, end - time.monotonic()))
+            except RayTaskError as error:
+                cause = error.cause
+                if isinstance(cause, FacilitateError):
+                    raise cause from None
+                raise
+            except GetTimeoutError as error:
+                raise LostError(
+                    f"{ticket.host} gave no answer within {deadline_s:g} s (runtime.deadline_s)"
+                ) from error
+            except RayActorError as error:
+                raise LostError(f"{ticket.host} died: {_first_line(error)}") from error
+            except RayError as error:
+                raise LostError(f"{ticket.host} was lost: {_first_line(error)}") from error
+            summary, payload = reply
+            ticket.payload = payload
+            self.driver_bytes += _wire_bytes((summary,))
+            results.append(summary)
+        return results
+
+
+class _Shell:
+    """The actor: builds a host and invokes its methods behind the epoch fence."""
+
+    def __init__(self, packed: bytes, client: ActorClient, user_paths: list[str]) -> None:
+        for path in user_paths:
+            if path not in sys.path:
+                sys.path.append(path)
+        spec: HostSpec = pickle.loads(packed)  # made by our own driver a moment ago
+        self._name = spec.name
+        self._fence = Fence(spec.name)
+        self._host = spec.build(client, **spec.arguments)
+
+    def invoke(self, method: str, stamp: Stamp, *arguments: Any) -> tuple[Any, Any]:
+        self._fence.check(stamp)
+        result = getattr(self._host, method)(stamp, *arguments)
+        if isinstance(result, Parted):
+            return result.summary, ray.put(result.payload)
+        return result, None
+
+    def report(self) -> dict[str, Any]:
+        import agents
+
+        return {
+            "host": self._name,
+            "node": ray.get_runtime_context().get_node_id(),
+            "pid": os.getpid(),
+            "agents": os.path.dirname(os.path.abspath(agents.__file__ or "")),
+        }
+
+
+class RayRuntime:
+    """Runs every host as a Ray actor.
+
+    Args:
+        config: Where the cluster is and what actors ask for.
+        device: ``auto``, ``cpu``, ``cuda`` …: what cohorts and learners compute on.
+
+    Raises:
+        ConfigError: If there is no cluster at the address, or no GPU where one is asked for.
+    """
+
+    def __init__(self, config: RayConfig, device: str) -> None:
+        self._config = config
+        self._device = device
+        self._namespace = f"facilitate-{uuid.uuid4().hex[:12]}"
+        self._started_here = False
+        self._actors: list[Any] = []
+        self._starts = 0
+        self._moved_before = 0
+        self._client = ActorClient(self._namespace, "0")
+        self._connect()
+
+    # -- cluster ---------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        options = {"logging_level": "ERROR", "log_to_driver": False, **self._config.init}
+        if ray.is_initialized():
+            return  # a session that the caller (a notebook, a test) owns and will close
+        address = self._config.address or os.environ.get("RAY_ADDRESS", "")
+        if address:
+            try:
+                _knock(address)
+                ray.init(address=address, namespace=self._namespace, **options)
+            except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+                raise ConfigError(
+                    f"no Ray cluster at {address!r} (runtime.ray.address): {_first_line(error)}; "
+                    "start one with `ray start --head`, or leave the address empty"
+                ) from error
+            self._started_here = True
+            return
+        options.setdefault("object_store_memory", _LOCAL_STORE_BYTES)
+        options.setdefault("include_dashboard", False)
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        with _empty_folder():
+            try:
+                ray.init(address="local", namespace=self._namespace, **options)
+            except (ValueError, TypeError, RuntimeError, OSError) as error:
+                raise ConfigError(
+                    f"a local Ray cluster did not start (runtime.ray.init): {_first_line(error)}"
+                ) from error
+        self._started_here = True
+
+    def _resources(self, kind: str) -> dict[str, float]:
+        asked = getattr(self._config, kind)
+        gpus = asked.num_gpus
+        available = ray.cluster_resources().get("GPU", 0.0)
+        computes = kind in ("cohort", "learner")
+        if computes and self._device.startswith("cuda") and available == 0:
+            raise ConfigError(
+                f"learner.device={self._device} asks for a GPU, the Ray cluster has none "
+                "(allowed here: auto, cpu)"
+            )
+        if computes and gpus == 0 and available > 0 and self._device != "cpu":
+            gpus = self._gpu_share
+        return {"num_cpus": asked.num_cpus, "num_gpus": gpus}
+
+    # -- hosts -----------------------------------------------------------------------------
+
+    def start(self, specs: Sequence[HostSpec]) -> list[dict[str, Any]]:
+        """Start the hosts as actors; see `experiments.runtime.interface.Runtime.start`."""
+        self._moved_before += self._client.driver_bytes
+        self._client = ActorClient(self._namespace, str(self._starts))
+        self._starts += 1
+        computing = sum(spec.kind in ("cohort", "learner") for spec in specs)
+        self._gpu_share = ray.cluster_resources().get("GPU", 0.0) / max(1, computing)
+        needs = [self._resources(spec.kind) for spec in specs]
+        self._check_capacity(needs)
+        user_paths = [path for path in sys.path if path]
+        shell = ray.remote(_Shell)
+        for spec, need in zip(specs, needs, strict=True):
+            options = {"name": self._client.actor_name(spec.name), "namespace": self._namespace}
+            actor = shell.options(max_restarts=0, **options, **need).remote(
+                pickle.dumps(spec), self._client, user_paths
+            )
+            self._actors.append(actor)
+        limit = self._config.start_timeout_s
+        reports = []
+        for spec, actor in zip(specs, self._actors[-len(specs) :], strict=True):
+            try:
+                reports.append(ray.get(actor.report.remote(), timeout=limit))
+            except GetTimeoutError as error:
+                raise ConfigError(
+                    f"host {spec.name} did not start within {limit:g} s "
+                    "(runtime.ray.start_timeout_s); is the cluster busy?"
+                ) from error
+            except RayActorError as error:
+                cause = getattr(error, "cause", None)
+                inner = getattr(cause, "cause", cause)
+                if isinstance(inner, FacilitateError):
+                    raise inner from None
+                raise LostError(f"host {spec.name} did not start: {_first_line(error)}") from error
+        return reports
+
+    def _check_capacity(self, needs: list[dict[str, float]]) -> None:
+        have = ray.cluster_resources()
+        for resource, key in (("CPU", "num_cpus"), ("GPU", "num_gpus")):
+            asked = sum(need[key] for need in needs)
+            if asked > have.get(resource, 0.0) + 1e-6:
+                raise ConfigError(
+                    f"the hosts ask for {asked:g} {resource}s, the Ray cluster has "
+                    f"{have.get(resource, 0.0):g}: lower runtime.ray.*.{key} or the numbers of "
+                    "hosts (runtime.conversation_hosts, cohort_hosts, learner_hosts)"
+                )
+
+    def call(self, host: str, method: str, stamp: Stamp, *arguments: Any) -> Ticket:
+        """Start a call; see `experiments.runtime.interface.Client.call`."""
+        return self._client.call(host, method, stamp, *arguments)
+
+    def gather(self, tickets: Sequence[Any], deadline_s: float) -> list[Any]:
+        """Wait for tickets; see `experiments.runtime.interface.Client.gather`."""
+        return self._client.gather(tickets, deadline_s)
+
+    def stop_hosts(self) -> None:
+        """Kill all actors of this runtime."""
+        for actor in self._actors:
+            with contextlib.suppress(RayError):
+                ray.kill(actor, no_restart=True)
+        self._actors.clear()
+
+    def close(self) -> None:
+        """Kill the actors, and leave or shut down the cluster that this runtime joined."""
+        if ray.is_initialized():
+            self.stop_hosts()
+            if self._started_here:
+                ray.shutdown()
+
+    @property
+    def driver_bytes(self) -> int:
+        """Bytes of arguments and results that passed through this driver so far."""
+        return self._moved_before + self._client.driver_bytes
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray itself would try for minutes.
+
+    Raises:
+        OSError: If no connection is accepted.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[None]:
+    """Start Ray from an empty folder, so that nothing in the user's folder shadows ours."""
+    before = os.getcwd()
+    folder = tempfile.mkdtemp(prefix="facilitate-ray-")
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def _wire_bytes(values: tuple) -> int:
+    """Return what the values weigh; a reference counts as its identifier (its data is elsewhere)."""
+    plain = [value for value in values if not isinstance(value, ray.ObjectRef)]
+    return len(pickle.dumps(plain, protocol=5)) + _REFERENCE_BYTES * (len(values) - len(plain))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
