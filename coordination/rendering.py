@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coordination.cohort import Heard
+from coordination.cohort import Asks
 from coordination.messages import FREE, Fault, MessageKind
 from environments.base import NO_QUOTE, Environment, forged_quote
 from environments.cases import Cases
 from environments.core.columns import Columns
+from environments.core.errors import ProtocolError
 
 VERIFIED, UNVERIFIED = "[verified]", "[not verified]"
 
@@ -60,40 +61,40 @@ class Turn:
     """What the room remarks: confidence, stated distribution, fault."""
 
 
-def message_body(
+def message_text(
     *,
     kind: int,
     stance: int,
     confidence: float,
     stated: NDArray[np.float64],
-    quotes: NDArray[np.int64],
-    verified: NDArray[np.bool_],
     text: str | None,
     options: Sequence[str],
-    evidence: Sequence[str],
-    marks: bool,
 ) -> str:
-    """Return one message as a reader sees it, quotes included.
+    """Return what one message says, without its quotes.
 
     Args:
         kind: `MessageKind` code.
         stance: Option argued for, or `FREE`.
         confidence: In [0, 1] or NaN.
         stated: [K] distribution or NaN.
-        quotes: [Q] items, padding or forged codes.
-        verified: [Q] the environment's marks.
         text: Cleaned speech, or None to write it from the other arguments.
         options: The case's options.
-        evidence: The case's items.
-        marks: Whether quotes are marked at all in this room.
     """
-    lines = [_said(kind, stance, text, options)]
-    if text is None:
-        lines += [note for note in (_shares(stated, options), _sure(confidence)) if note]
-    for quote, mark in quoted(quotes, verified, options, evidence):
-        tag = f"{VERIFIED if mark else UNVERIFIED} " if marks else ""
-        lines.append(f'{tag}"{quote}"')
-    return "\n".join(lines)
+    if text is not None:
+        return text
+    parts = [_said(kind, stance, None, options), _shares(stated, options), _sure(confidence)]
+    return " ".join(part for part in parts if part)
+
+
+def quote_lines(quotes: Sequence[tuple[str, bool]], marks: bool) -> list[str]:
+    """Return quotes as lines, with the room's marks if it gives any.
+
+    Args:
+        quotes: From `quoted`.
+        marks: Whether the environment marks quotes in this room.
+    """
+    tags = {True: f"{VERIFIED} ", False: f"{UNVERIFIED} "} if marks else {True: "", False: ""}
+    return [f'{tags[mark]}"{quote}"' for quote, mark in quotes]
 
 
 def quoted(
@@ -116,22 +117,30 @@ def quoted(
     return found
 
 
-def heard_transcript(heard: Heard, row: int, seats: Sequence[str], own: str = "") -> str:
-    """Return what one row of asks has heard, attributed and fenced.
+def heard_transcript(asks: Asks, row: int) -> str:
+    """Return what one row of asks has heard, attributed, fenced and marked by the room.
 
     Args:
-        heard: Messages of an ask whose cohort reads text.
+        asks: Of a cohort that reads text.
         row: Row of the ask.
-        seats: `coordination.cohort.Asks.seats`.
-        own: Seat that reads; its own messages are headed "you".
+
+    Raises:
+        ProtocolError: If the asks carry no texts.
     """
+    if asks.text is None:
+        raise ProtocolError("a transcript needs asks with texts; this cohort does not read")
+    heard, case = asks.heard, int(asks.text.case[row])
+    options, evidence = asks.text.options[case], asks.text.evidence[case]
     start, stop = np.searchsorted(heard.row, [row, row + 1]).tolist()
     blocks = []
     for number, m in enumerate(range(start, stop), start=1):
-        seat = seats[int(heard.sender[m])]
-        who = "you" if seat == own else seat
+        seat = asks.seats[int(heard.sender[m])]
+        who = f"you ({seat})" if seat == asks.seat else seat
         kind = MessageKind(int(heard.kind[m])).name.lower()
-        body = "\n".join(f"> {line}" for line in str(heard.text[m]).split("\n"))
+        proven = heard.verified[m]
+        quotes = quoted(heard.quotes[m][proven], proven[proven], options, evidence)
+        lines = [*str(heard.text[m]).split("\n"), *quote_lines(quotes, asks.verification)]
+        body = "\n".join(f"> {line}" for line in lines)
         blocks.append(f"[message {number}, {kind} by {who}]\n{body}")
     return "\n".join(blocks)
 

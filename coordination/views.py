@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from coordination.cohort import Asks, Heard
 from coordination.messages import Delivery, Fault, MessageKind
-from coordination.rendering import message_body
+from coordination.rendering import message_text, quote_lines, quoted
 from environments.core.columns import frozen
 from environments.core.keyed import hash_id
 
@@ -175,19 +175,30 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 def _texts(state: RoomState, said: Said, picked: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Return messages as text. Verified quotes are left to the reader, which marks them.
+
+    What a numeric speaker quotes without a mark is part of its text; free speech holds its own
+    quotes anyway.
+    """
     texts = np.empty(len(picked), dtype=object)
     for j, i in enumerate(picked.tolist()):
         room = int(said.rows[i])
-        texts[j] = message_body(
-            kind=int(said.kind),
-            stance=int(said.stance[i]),
-            confidence=float(said.confidence[i]),
-            stated=said.stated[i],
-            quotes=said.quotes[i],
-            verified=said.verified[i],
-            text=said.text[i],
-            options=state.texts.options(room),
-            evidence=state.texts.evidence(room),
-            marks=state.rules.verification,
-        )
+        options, evidence = state.texts.options(room), state.texts.evidence(room)
+        lines = [
+            message_text(
+                kind=int(said.kind),
+                stance=int(said.stance[i]),
+                confidence=float(said.confidence[i]),
+                stated=said.stated[i],
+                text=said.text[i],
+                options=options,
+            )
+        ]
+        if said.text[i] is None:
+            unmarked = ~said.verified[i]
+            quotes = quoted(
+                said.quotes[i][unmarked], np.zeros(int(unmarked.sum()), bool), options, evidence
+            )
+            lines += quote_lines(quotes, state.rules.verification)
+        texts[j] = "\n".join(lines)
     return texts

@@ -88,6 +88,11 @@ class Environment(ABC):
     numeric: bool = True
     """Whether evidence has log-likelihood ratios, so that numeric policies can play."""
 
+    @classmethod
+    def groups(cls, config: EnvironmentConfig) -> tuple[str, ...]:
+        """Return the information groups that an environment of this configuration has."""
+        return cls.information
+
     def __init__(self, config: EnvironmentConfig, plan: SplitPlan) -> None:
         self.config = config
         self.plan = plan

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.language_model.config import LanguageModelConfig, ModelConfig, check
+from agents.language_model.config import LanguageModelConfig, check
+from agents.language_model.loading import (
+    build,
+    chat_frame,
+    find_device,
+    load,
+    longest,
+    own_randomness,
+)
 from agents.language_model.prompts import Prompter
-from agents.language_model.tokens import NO, SEPARATOR, YES, Encoder, Piece, word_tokenizer
+from agents.language_model.tokens import NO, SEPARATOR, YES, Encoder, Piece
 from agents.learning.interface import Weights
 from environments.core.columns import frozen
 from environments.core.errors import ConfigError
@@ -25,10 +32,11 @@ from environments.core.keyed import Keyed, name_key
 if TYPE_CHECKING:
     import torch
 
+    from agents.language_model.scoring import Encoded
+
 SHARING = ("llama", "gpt2", "qwen2", "qwen3")
 """Model types whose attention takes any mask and whose positions are arguments: there, options of
 a case can share its context in one sequence, with exactly the scores of separate sequences."""
-_SENTINEL = "QZXUSERPARTXZQ"
 
 
 def configure_torch(threads: int = 1) -> None:
@@ -64,29 +72,33 @@ class Backbone:
         check(config)
         self.config = config
         self.from_scratch = not config.model.path
-        self.device = _device(device or config.model.device)
-        with _own_randomness():
+        self.device = find_device(device or config.model.device)
+        with own_randomness():
             if self.from_scratch:
-                self.tokenizer, self.model = _build(config.model, vocabulary)
+                self.tokenizer, self.model = build(config.model, vocabulary)
             else:
-                self.tokenizer, self.model = _load(config.model)
+                self.tokenizer, self.model = load(config.model)
         # Evaluation mode in training too: dropout would draw from a global generator.
         self.model.eval().to(self.device).requires_grad_(False)
-        self.max_length = _max_length(config.model.max_length, self.model.config, self.tokenizer)
+        self.max_length = longest(config.model.max_length, self.model.config, self.tokenizer)
         self.encoder = Encoder(self.tokenizer)
+        self.encoded_cases: dict[tuple, Encoded] = {}
+        """Memory of `scoring.encode_case`."""
         style = config.style
         if style == "auto":
             style = "plain" if self.from_scratch else "instruct"
         if style == "plain" and not self.from_scratch:
             _require_token(self.tokenizer, SEPARATOR)
-        frame = ("", "") if style == "plain" else _frame(self.tokenizer)
+        frame = ("", "") if style == "plain" else chat_frame(self.tokenizer)
         self.prompter = Prompter(style, config.scoring, frame)
         self.yes, self.no = self._verdict_tokens()
         self.shares_context = self.model.config.model_type in SHARING and not getattr(
             self.model.config, "use_sliding_window", False
         )
         self._slots = _parameter_slots(self.model)
-        self._loaded = {name: slots[0][0]._parameters[slots[0][1]] for name, slots in self._slots.items()}
+        self._loaded = {
+            name: slots[0][0]._parameters[slots[0][1]] for name, slots in self._slots.items()
+        }
         self._linear_head = self._check_head()
 
     # -- weights ---------------------------------------------------------------------------
@@ -226,129 +238,12 @@ def to_numpy(value: torch.Tensor) -> np.ndarray:
     return frozen(value.detach().float().cpu().numpy().copy())
 
 
-@contextmanager
-def _own_randomness():
-    """Keep transformers' own initialization from touching torch's global generators."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        yield
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
-        raise ConfigError(f"device: got {name!r}, allowed: auto, cpu, cuda, cuda:N")
-    if kind == "cuda" and int(number or 0) >= available:
-        raise ConfigError(
-            f"device: got {name!r}, but this machine has {available} usable CUDA devices "
-            "(allowed here: auto, cpu)" if not available else
-            f"device: got {name!r}, allowed on this machine: auto, cpu, cuda:0 … cuda:{available - 1}"
-        )
-    return torch.device(name)
-
-
-def _build(config: ModelConfig, vocabulary: Sequence[str]) -> tuple[Any, Any]:
-    """Return a word tokenizer and a model with the usual size names of its architecture."""
-    from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
-
-    if not vocabulary:
-        raise ConfigError(
-            "policy.model.path: got '' (build from scratch), but this environment has no closed "
-            "vocabulary; give the name or folder of a pretrained model"
-        )
-    if config.architecture not in CONFIG_MAPPING:
-        raise ConfigError(
-            f"policy.model.architecture: got {config.architecture!r}, allowed: a causal "
-            "transformers model_type such as llama, gpt2, qwen2"
-        )
-    tokenizer = word_tokenizer(vocabulary, config.max_length)
-    sizes = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.heads,
-        "max_position_embeddings": config.max_length,
-        "pad_token_id": tokenizer.pad_token_id,
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "tie_word_embeddings": False,
-    }
-    if config.architecture == "gpt2":
-        sizes["n_inner"] = sizes.pop("intermediate_size")
-        sizes.pop("num_key_value_heads")
-        sizes.update({"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0})
-    try:
-        settings = AutoConfig.for_model(config.architecture, **sizes)
-        model = AutoModelForCausalLM.from_config(settings, attn_implementation="eager")
-    except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f"policy.model.architecture: {config.architecture!r} cannot be built with these sizes "
-            f"({_first_line(error)})"
-        ) from error
-    return tokenizer, model
-
-
-def _load(config: ModelConfig) -> tuple[Any, Any]:
-    """Return tokenizer and model by hub name or folder; nothing in the files is executed."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.path, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            config.path,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=getattr(torch, config.dtype),
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ConfigError(
-            f"policy.model.path: got {config.path!r}, allowed: a hub name or folder of a causal "
-            f"language model with safetensors weights ({_first_line(error)})"
-        ) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, model
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:200]
-
-
-def _max_length(asked: int, model_config: Any, tokenizer: Any) -> int:
-    limits = [asked, getattr(model_config, "max_position_embeddings", None)]
-    limits.append(getattr(tokenizer, "model_max_length", None))
-    return int(min(limit for limit in limits if limit))
-
-
 def _require_token(tokenizer: Any, token: str) -> None:
     if token not in tokenizer.get_vocab():
         raise ConfigError(
             "policy.style: got 'plain', but the loaded tokenizer lacks the plain style's tokens "
             f"({token!r}, …); allowed: auto, instruct"
         )
-
-
-def _frame(tokenizer: Any) -> tuple[str, str]:
-    """Return the trusted text around a user's turn: from the chat template, or a first token."""
-    if getattr(tokenizer, "chat_template", None):
-        turn = [{"role": "user", "content": _SENTINEL}]
-        text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
-        before, found, after = text.partition(_SENTINEL)
-        if found:
-            return before, after
-    first = tokenizer("a")["input_ids"][:1]
-    starts = tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id]
-    return (tokenizer.bos_token if starts else ""), ""
 
 
 def _parameter_slots(model: Any) -> dict[str, list[tuple[Any, str]]]:

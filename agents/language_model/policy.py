@@ -66,9 +66,10 @@ class LanguageModel:
 
         self.config = config
         self.seed = seed
-        self._backbone = Backbone(config, vocabulary)
+        self.backbone = Backbone(config, vocabulary)
+        """The model and its tokenizer."""
         self._tie = Keyed(seed, "language_model/tie")
-        self._base = _parameters(self._backbone.tensors(self._backbone.initial_weights(seed)))
+        self._base = _parameters(self.backbone.tensors(self.backbone.initial_weights(seed)))
         self._versions: OrderedDict[int, dict[int, dict[str, torch.nn.Parameter]]] = OrderedDict()
 
     # -- weights ---------------------------------------------------------------------------
@@ -83,7 +84,7 @@ class LanguageModel:
         """
         place = self._versions.setdefault(version.number, {})
         for student, weights in version.students.items():
-            place[student] = _parameters(self._backbone.tensors(weights))
+            place[student] = _parameters(self.backbone.tensors(weights))
         while len(self._versions) > self.config.keep_versions:
             del self._versions[min(self._versions)]
 
@@ -113,7 +114,7 @@ class LanguageModel:
         """
         if asks.text is None:
             raise ConfigError("language_model: asks carry no texts (the cohort reads_text)")
-        reader = Reader(self._backbone, asks)
+        reader = Reader(self.backbone, asks)
         blank = Answers.blank(asks.n, asks.assessment.shape[1])
         intent = MessageKind(asks.intent)
         free = asks.stance == FREE
@@ -160,7 +161,7 @@ class LanguageModel:
         keys, group = np.unique(np.stack([version, agent], axis=1), axis=0, return_inverse=True)
         found = [self._weights(int(v), int(a)) for v, a in keys]  # before any work is done
         for place, weights in enumerate(found):
-            self._backbone.bind(weights)
+            self.backbone.bind(weights)
             yield rows[group.ravel() == place]
 
     def _score(
@@ -186,13 +187,15 @@ class LanguageModel:
             if same not in batches:
                 cases = [encoded[i] for i in wanted]
                 case_id = reader.case_of_prompt()[wanted]
-                batches[same] = micro_batches(self._backbone, cases, case_id, width)
+                batches[same] = micro_batches(self.backbone, cases, case_id, width)
             scores = np.empty((len(wanted), width))
             with torch.inference_mode():
                 for cut, batch in batches[same]:
-                    scores[cut] = score(self._backbone, batch).cpu().numpy()
+                    scores[cut] = score(self.backbone, batch).cpu().numpy()
             exists = asks.option_mask[mine]
-            probs = probabilities(log_normalize(scores[np.searchsorted(wanted, place[mine])], exists))
+            probs = probabilities(
+                log_normalize(scores[np.searchsorted(wanted, place[mine])], exists)
+            )
             blank["probs"][mine] = probs
             blank["confidence"][mine] = probs.max(axis=1)
             read = np.array([encoded[i].tokens for i in wanted], dtype=np.int64)
@@ -204,12 +207,17 @@ class LanguageModel:
         from agents.language_model.generation import generate
 
         for mine in self._groups(asks, rows):
-            prompts = {int(row): reader.speaking(int(row), int(blank["stance"][row])) for row in mine}
+            prompts = {
+                int(row): reader.speaking(int(row), int(blank["stance"][row])) for row in mine
+            }
             full = [row for row, ids in prompts.items() if ids is None]
             blank["fault"][full] = int(Fault.ERROR)
             ready = np.array([r for r, ids in prompts.items() if ids is not None], dtype=np.int64)
             speeches = generate(
-                self._backbone, [prompts[int(r)] or () for r in ready], asks.ask_id[ready], self.seed
+                self.backbone,
+                [prompts[int(r)] or () for r in ready],
+                asks.ask_id[ready],
+                self.seed,
             )
             for row, speech in zip(ready, speeches, strict=True):
                 blank["text"][row] = speech.text
@@ -220,6 +228,4 @@ class LanguageModel:
 def _parameters(tensors: dict[str, torch.Tensor]) -> dict[str, torch.nn.Parameter]:
     import torch
 
-    return {
-        name: torch.nn.Parameter(value, requires_grad=False) for name, value in tensors.items()
-    }
+    return {name: torch.nn.Parameter(value, requires_grad=False) for name, value in tensors.items()}

@@ -2,15 +2,14 @@
 
 Two styles. ``plain`` is context and option and nothing else, for models built from scratch, whose
 words are the environment's vocabulary. ``instruct`` is an instruction in English for pretrained
-models. What a student sees at an exam and in training is made by the same function with the same
-arguments (`Prompter.case`), so the two can never differ.
+models. What a student sees at an exam and in training comes from the same function
+(`scoring.encode_case`).
 
 Everything that others wrote (cases, evidence, speeches) is untrusted: see `tokens.Piece`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.language_model.tokens import ASK, SEPARATOR, Piece
@@ -22,7 +21,7 @@ _TASKS = {
     MessageKind.CRITIQUE: "Point out the flaws in what the others said.",
     MessageKind.QUESTION: "Ask the one question whose answer would help most to decide.",
     MessageKind.ANSWER: "Answer the last question.",
-    MessageKind.QUOTE: "Quote the evidence that bears most on the decision, and write nothing else.",
+    MessageKind.QUOTE: "Quote the evidence that matters most, and write nothing else.",
     MessageKind.DEMONSTRATION: "Show step by step how you would decide.",
     MessageKind.FEEDBACK: "Tell the others how their messages could be more helpful.",
 }
@@ -75,10 +74,6 @@ class Prompter:
     """verdict or option."""
     frame: tuple[str, str] = ("", "")
     """Trusted text before and after the user's part (a chat template, or a first token)."""
-
-    def case(self, context: str, options: Sequence[str]) -> ScoringPrompt:
-        """Return the prompt of a case that nobody has spoken about: an exam, a training sample."""
-        return self.judge(View(context, tuple(options), tuple(range(len(options)))))
 
     def judge(self, view: View) -> ScoringPrompt:
         """Return the prompt that scores every option of a view."""

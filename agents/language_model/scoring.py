@@ -23,13 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.language_model.backbone import Backbone
-from agents.language_model.prompts import ScoringPrompt
+from agents.language_model.prompts import ScoringPrompt, View
+from agents.language_model.tokens import CACHE
 from environments.core.keyed import name_key
 
 if TYPE_CHECKING:
@@ -43,25 +46,49 @@ HIDDEN = -1e9
 
 @dataclass(frozen=True)
 class Encoded:
-    """A scoring prompt as token ids."""
+    """A scoring prompt as token ids, with what batches need of it, computed once."""
 
     prefix: tuple[int, ...]
     tails: tuple[tuple[int, ...], ...]
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Tokens that the model reads for this prompt, the context counted once."""
         return len(self.prefix) + sum(map(len, self.tails))
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Length of the longest single sequence."""
         return len(self.prefix) + max(map(len, self.tails))
 
-    @property
+    @cached_property
     def fits(self) -> bool:
         """Whether there is something to condition on and something to score."""
         return bool(self.prefix) and all(self.tails)
+
+    @cached_property
+    def content(self) -> int:
+        """64-bit hash of the ids."""
+        return name_key(repr((self.prefix, self.tails)))
+
+    @cached_property
+    def flat(self) -> NDArray[np.int64]:
+        """[3, tokens] context and all tails in a row: ids, positions, part (0 context, k + 1)."""
+        start = len(self.prefix)
+        lengths = [len(tail) for tail in self.tails]
+        places = [np.arange(start), *(np.arange(start, start + n) for n in lengths)]
+        return np.stack(
+            [
+                np.array([i for part in (self.prefix, *self.tails) for i in part]),
+                np.concatenate(places),
+                np.repeat(np.arange(len(lengths) + 1), [start, *lengths]),
+            ]
+        )
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Place of each tail's first token in `flat`."""
+        return tuple(accumulate((len(tail) for tail in self.tails[:-1]), initial=len(self.prefix)))
 
 
 @dataclass(frozen=True)
@@ -100,6 +127,27 @@ def encode(backbone: Backbone, prompts: Sequence[ScoringPrompt]) -> list[Encoded
     ]
 
 
+def encode_case(
+    backbone: Backbone, context: str, options: tuple[str, ...], order: tuple[int, ...]
+) -> Encoded:
+    """Return the prompt of a case that nobody has spoken about; the same object for equal texts.
+
+    Args:
+        backbone: Remembers the cases that it has encoded.
+        context: The case.
+        options: Its options, in canonical order.
+        order: Presentation order; without effect on ``plain`` prompts, which show no list.
+    """
+    plain = backbone.prompter.style == "plain"
+    key = (context, options) if plain else (context, options, order)
+    known = backbone.encoded_cases
+    if key not in known:
+        if len(known) > CACHE:
+            known.clear()
+        (known[key],) = encode(backbone, [backbone.prompter.judge(View(context, options, order))])
+    return known[key]
+
+
 def collate(backbone: Backbone, cases: Sequence[Encoded], width: int) -> Batch:
     """Return one padded batch.
 
@@ -113,29 +161,22 @@ def collate(backbone: Backbone, cases: Sequence[Encoded], width: int) -> Batch:
     layout = _shared(cases) if backbone.shares_context else _separate(cases)
     counts = np.array([len(case.tails) for case in cases])
     exists = np.arange(width) < counts[:, None]
-    lengths = np.ones((len(cases), width), dtype=np.int64)
-    rows: list[int] = []
-    positions: list[int] = []
-    targets: list[int] = []
-    slots: list[int] = []
-    verdict = backbone.config.scoring == "verdict"
-    for n, case in enumerate(cases):
-        for k, tail in enumerate(case.tails):
-            row, start = layout.place[n][k]
-            slot = n * width + k
-            if verdict:
-                rows.append(row)
-                positions.append(start + len(tail) - 1)
-                targets.append(0)
-                slots.append(slot)
-                continue
-            # The first token is predicted at the end of the context, the others one by one.
-            before = [len(case.prefix) - 1, *range(start, start + len(tail) - 1)]
-            rows += [row] * len(tail)
-            positions += before
-            targets += tail
-            slots += [slot] * len(tail)
-            lengths[n, k] = len(tail)
+    slots = np.flatnonzero(exists)
+    lengths = np.ones(exists.shape, dtype=np.int64)
+    tails = [tail for case in cases for tail in case.tails]
+    rows, starts = np.array(layout.place).T
+    sizes = np.array([len(tail) for tail in tails])
+    if backbone.config.scoring == "verdict":
+        positions, targets = starts + sizes - 1, np.zeros(len(tails), dtype=np.int64)
+    else:
+        # The first token is predicted at the end of the context, the others one by one.
+        context = np.repeat([len(case.prefix) for case in cases], counts)
+        step = np.concatenate([np.arange(-1, size - 1) for size in sizes])
+        before = np.repeat(starts, sizes) + step
+        positions = np.where(step < 0, np.repeat(context, sizes) - 1, before)
+        targets = np.array([i for tail in tails for i in tail])
+        lengths.ravel()[slots] = sizes
+        rows, slots = np.repeat(rows, sizes), np.repeat(slots, sizes)
     device = backbone.device
 
     def on_device(array: Any) -> torch.Tensor:
@@ -144,15 +185,8 @@ def collate(backbone: Backbone, cases: Sequence[Encoded], width: int) -> Batch:
     inputs = {name: on_device(value) for name, value in layout.inputs.items()}
     if "attention_mask" in inputs:
         inputs["attention_mask"] = inputs["attention_mask"].to(backbone.model.dtype)
-    return Batch(
-        inputs,
-        on_device(np.array(rows, dtype=np.int64)),
-        on_device(np.array(positions, dtype=np.int64)),
-        on_device(np.array(targets, dtype=np.int64)),
-        on_device(np.array(slots, dtype=np.int64)),
-        on_device(lengths),
-        on_device(exists),
-    )
+    queries = (on_device(part) for part in (rows, positions, targets, slots))
+    return Batch(inputs, *queries, on_device(lengths), on_device(exists))
 
 
 def score(backbone: Backbone, batch: Batch) -> torch.Tensor:
@@ -193,7 +227,7 @@ def micro_batches(
         Pairs of (positions in ``cases``, batch).
     """
     lengths = np.array([_ceil(case.tokens) for case in cases], dtype=np.int64)
-    content = np.array([name_key(repr(case)) for case in cases], dtype=np.uint64)
+    content = np.array([case.content for case in cases], dtype=np.uint64)
     order = np.lexsort([content, case_id, lengths])
     size = backbone.config.micro_batch
     if not backbone.shares_context:
@@ -205,8 +239,8 @@ def micro_batches(
 @dataclass(frozen=True)
 class _Layout:
     inputs: dict[str, np.ndarray]
-    place: list[list[tuple[int, int]]]
-    """Case, option -> (row, position of the tail's first token)."""
+    place: list[tuple[int, int]]
+    """Of each option of each case: row, and position of the tail's first token."""
 
 
 def _ceil(n: int) -> int:
@@ -215,30 +249,20 @@ def _ceil(n: int) -> int:
 
 def _shared(cases: Sequence[Encoded]) -> _Layout:
     rows, length = _ceil(len(cases)), _ceil(max(case.tokens for case in cases))
-    ids = np.zeros((rows, length), dtype=np.int64)
-    positions = np.zeros((rows, length), dtype=np.int64)
-    # 0: context; k + 1: option k; -1: padding, which nothing attends to but itself.
-    part = np.full((rows, length), -1, dtype=np.int64)
-    place = []
+    # Part 0 is context, k + 1 option k, -1 padding, which nothing attends to but itself.
+    table = np.zeros((rows, 3, length), dtype=np.int64)
+    table[:, 2] = -1
     for n, case in enumerate(cases):
-        start = len(case.prefix)
-        ids[n, : case.tokens] = np.fromiter(
-            (i for ids_ in (case.prefix, *case.tails) for i in ids_), np.int64, case.tokens
-        )
-        positions[n, :start] = np.arange(start)
-        part[n, :start] = 0
-        starts = []
-        for k, tail in enumerate(case.tails):
-            stop = start + len(tail)
-            positions[n, start:stop] = np.arange(len(case.prefix), len(case.prefix) + len(tail))
-            part[n, start:stop] = k + 1
-            starts.append((n, start))
-            start = stop
-        place.append(starts)
+        table[n, :, : case.tokens] = case.flat
+    ids, positions, part = np.ascontiguousarray(table.transpose(1, 0, 2))
+    place = [(n, start) for n, case in enumerate(cases) for start in case.starts]
+    part = part.astype(np.int16)
     query, key = part[:, :, None], part[:, None, :]
     causal = np.tri(length, dtype=bool)
-    sees = (causal & ((key == 0) | (key == query)) & (key >= 0)) | np.eye(length, dtype=bool)
-    mask = np.where(sees, np.float32(0.0), np.float32(HIDDEN))[:, None]
+    # Padding comes last and has one number, so it sees itself (no row is empty) and nothing else
+    # sees it.
+    hidden = ~(causal & ((key == 0) | (key == query)))
+    mask = (hidden * np.float32(HIDDEN))[:, None]
     return _Layout({"input_ids": ids, "position_ids": positions, "attention_mask": mask}, place)
 
 
@@ -246,12 +270,9 @@ def _separate(cases: Sequence[Encoded]) -> _Layout:
     # Padding is on the right, where a causal model's tokens never look: no mask is needed.
     total = sum(len(case.tails) for case in cases)
     ids = np.zeros((_ceil(total), _ceil(max(case.longest for case in cases))), dtype=np.int64)
-    place, row = [], 0
+    place: list[tuple[int, int]] = []
     for case in cases:
-        starts = []
         for tail in case.tails:
-            ids[row, : len(case.prefix) + len(tail)] = (*case.prefix, *tail)
-            starts.append((row, len(case.prefix)))
-            row += 1
-        place.append(starts)
+            ids[len(place), : len(case.prefix) + len(tail)] = (*case.prefix, *tail)
+            place.append((len(place), len(case.prefix)))
     return _Layout({"input_ids": ids}, place)

@@ -34,6 +34,7 @@ class Reader:
         self._first = np.searchsorted(asks.heard.row, order)
         self._alone = (np.diff(self._first) == 0) & ~asks.held.any(axis=1)
         self._prompts: dict[ScoringPrompt, int] = {}
+        self._known: dict[int, int] = {}
         self._case: list[int] = []
         self._encoded: list[Encoded] = []
 
@@ -50,7 +51,7 @@ class Reader:
             # Nothing but the case, and in instructions the order of its options, can differ.
             key = (case,) if plain else (case, self._asks.option_order[row].tobytes())
             if key not in short:
-                short[key] = self._number(row)
+                short[key] = self._number_alone(row, case)
             numbers[place] = short[key]
         return numbers
 
@@ -84,6 +85,24 @@ class Reader:
                 return None
             view = replace(view, heard=view.heard[1:])
 
+    def _number_alone(self, row: int, case: int) -> int:
+        from agents.language_model.scoring import encode_case
+
+        count = int(self._asks.n_options[row])
+        options = tuple(self._text.options[case][:count])
+        plain = self._backbone.prompter.style == "plain"
+        order = () if plain else self._order(row)  # plain prompts show no list of options
+        ids = encode_case(self._backbone, self._text.context[case], options, order)
+        # Encoded cases are shared: one text is one object.
+        if id(ids) not in self._known:
+            self._known[id(ids)] = self._add(ids, row)
+        return self._known[id(ids)]
+
+    def _add(self, ids: Encoded, row: int) -> int:
+        self._encoded.append(ids)
+        self._case.append(int(self._asks.case_id[row]))
+        return len(self._encoded) - 1
+
     def _number(self, row: int) -> int:
         from agents.language_model.scoring import encode
 
@@ -96,22 +115,25 @@ class Reader:
             if self.fits(ids) or not view.heard:
                 break
             view = replace(view, heard=view.heard[1:])
-        self._prompts[prompt] = len(self._encoded)
-        self._encoded.append(ids)
-        self._case.append(int(self._asks.case_id[row]))
+        self._prompts[prompt] = self._add(ids, row)
         return self._prompts[prompt]
 
     def _view(self, row: int) -> View:
         asks, text = self._asks, self._text
         case = int(text.case[row])
         count = int(asks.n_options[row])
-        order = tuple(k for k in asks.option_order[row].tolist() if 0 <= k < count)
         items: Sequence[str] = text.evidence[case]
         held = tuple(items[e] for e in np.flatnonzero(asks.held[row]) if items[e])
         heard = tuple(
             self._utterance(m, items) for m in range(self._first[row], self._first[row + 1])
         )
-        return View(text.context[case], tuple(text.options[case][:count]), order, held, heard)
+        return View(
+            text.context[case], tuple(text.options[case][:count]), self._order(row), held, heard
+        )
+
+    def _order(self, row: int) -> tuple[int, ...]:
+        count = int(self._asks.n_options[row])
+        return tuple(k for k in self._asks.option_order[row].tolist() if 0 <= k < count)
 
     def _utterance(self, message: int, items: Sequence[str]) -> Utterance:
         heard = self._asks.heard

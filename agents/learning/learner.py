@@ -101,9 +101,7 @@ class SupervisedLearner:
 
     # -- beginnings ------------------------------------------------------------------------
 
-    def warm_start(
-        self, texts: CaseTexts, labels: NDArray[np.int64], replicate: int
-    ) -> Weights:
+    def warm_start(self, texts: CaseTexts, labels: NDArray[np.int64], replicate: int) -> Weights:
         """Train the weak model from which all students of a replicate start.
 
         Begins at `Backbone.initial_weights` of (seed, replicate) and takes
@@ -125,9 +123,7 @@ class SupervisedLearner:
         target = (np.arange(width) == np.asarray(labels)[:, None]).astype(np.float64)
         weight = np.ones(len(target))
         for epoch in range(settings.warm_start_epochs):
-            order = np.argsort(
-                self._order.bits(replicate, epoch, texts.case_id), kind="stable"
-            )
+            order = np.argsort(self._order.bits(replicate, epoch, texts.case_id), kind="stable")
             self._pass(student, self._batches(texts, order, width), order, target, weight)
         return student.weights()
 
@@ -203,7 +199,9 @@ class SupervisedLearner:
         """
         for student in self._replicate:
             prefix = f"student/{student}/"
-            own = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+            own = {
+                key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)
+            }
             if not own:
                 raise ConfigError(f"learner state: student {student} is missing from it")
             self.adopt([student], own["weights"])
@@ -268,13 +266,18 @@ class SupervisedLearner:
 
     def _batches(self, texts: CaseTexts, place: NDArray[np.int64], width: int) -> list[Batch]:
         """Return padded minibatches of the cases at these places of the texts, in order."""
-        from agents.language_model.scoring import collate, encode
+        from agents.language_model.scoring import collate, encode_case
 
-        prompter, limit = self._backbone.prompter, self._backbone.max_length
-        cases = encode(
-            self._backbone,
-            [prompter.case(texts.context[i], texts.options[i]) for i in place.tolist()],
-        )
+        limit = self._backbone.max_length
+        cases = [
+            encode_case(
+                self._backbone,
+                texts.context[i],
+                tuple(texts.options[i]),
+                tuple(range(len(texts.options[i]))),
+            )
+            for i in place.tolist()
+        ]
         for i, case in zip(place.tolist(), cases, strict=True):
             if not case.fits or case.longest > limit:
                 raise DataError(

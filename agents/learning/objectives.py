@@ -152,7 +152,9 @@ class SelfTraining(Objective):
     """
 
     Config = SelfTrainingConfig
-    source = "pseudo-labels: Lee 2013 (ICML workshop); entropy minimization: Grandvalet & Bengio 2005"
+    source = (
+        "pseudo-labels: Lee 2013 (ICML workshop); entropy minimization: Grandvalet & Bengio 2005"
+    )
 
     def needs(self) -> Needs:
         """Return that the student must answer alone."""
@@ -259,9 +261,7 @@ class Alignment(Objective):
     def __init__(self, config: AlignmentConfig) -> None:
         super().__init__(config)
         if not 0.0 <= config.facilitation <= 1.0:
-            raise ConfigError(
-                f"objective.facilitation: got {config.facilitation}, allowed: 0 to 1"
-            )
+            raise ConfigError(f"objective.facilitation: got {config.facilitation}, allowed: 0 to 1")
 
     def needs(self) -> Needs:
         """Return both conversations and the strong agent's seat."""

@@ -57,6 +57,18 @@ def fit_choice(
     return _minimum(loss, np.zeros(features.shape[2]), None)
 
 
+def choice_belief(
+    features: NDArray[np.float64] | NDArray[np.int64],
+    slopes: NDArray[np.float64],
+    option_mask: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return the log-softmax over options of features [N, K, F] times slopes [F], shape [N, K]."""
+    logits = np.zeros(option_mask.shape)
+    for column, slope in enumerate(slopes.tolist()):
+        logits = logits + slope * features[:, :, column]
+    return log_normalize(logits, option_mask)
+
+
 def fit_items(
     squashed: NDArray[np.float64], truth: NDArray[np.int64], option_mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,6 +126,16 @@ def fit_discounts(
         return value / cases, gradient / cases
 
     return _minimum(loss, np.full(depths, 0.5), [(0.0, 1.0)] * depths)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a share of n trials (Wilson 1927)."""
+    if n == 0:
+        return 0.0, 1.0
+    z = 1.959963984540054
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 def _minimum(loss, start, bounds) -> NDArray[np.float64]:

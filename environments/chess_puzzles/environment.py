@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +20,9 @@ from environments.base import (
 from environments.cases import Cases, Evidence, Split
 from environments.chess_puzzles import calibration as fits
 from environments.chess_puzzles import position
+from environments.chess_puzzles.config import ChessPuzzlesConfig, Level, check_config
 from environments.chess_puzzles.puzzles import DEPTHS, FLAGS, LINE_DEPTHS, WIDTH, load_puzzles
-from environments.core.beliefs import add_evidence, log_normalize
+from environments.core.beliefs import add_evidence
 from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
@@ -33,48 +33,8 @@ _POOLS: dict[str, tuple[Split, ...]] = {
     "validation": (Split.CURVE,),
     "test": (Split.TEST,),
 }
-PAIRS = ("random", "matched", "all")
-MIN_CALIBRATION = 100
-MATE = 29_000
-"""Scores beyond this are mates: ±(30000 - moves)."""
 _FIT_READERS = 8
 """Noise draws per calibration case when a noisy reader's slope is fitted."""
-
-
-@dataclass
-class Level:
-    """What one information group can see of the engine."""
-
-    depth: int = 6
-    """Deepest search on view: 1, 2, 3, 4, 6, 8 or 12. 12 chose the options: an oracle."""
-    sigma: float = 0.0
-    """Standard deviation of each agent's own misreading of a score, in centipawns."""
-    surface: bool = True
-    """Whether the belief also weighs what a move looks like (mate, check, capture, promotion)."""
-
-
-def _levels() -> dict[str, Level]:
-    return {
-        "weak_expert": Level(depth=2, sigma=400.0),
-        "expert": Level(depth=6, sigma=200.0),
-        "strong_expert": Level(depth=8, sigma=100.0),
-    }
-
-
-@dataclass
-class ChessPuzzlesConfig(EnvironmentConfig):
-    """Configuration of `ChessPuzzles`."""
-
-    name: str = "chess_puzzles"
-    pairs: str = "random"
-    """random (the answer and a random distractor), matched (a distractor that looks exactly like
-    the answer, so that the surface tells nothing) or all (two to four options)."""
-    levels: dict[str, Level] = field(default_factory=_levels)
-    """Information groups between ``public`` and ``source``, from name to what they see."""
-    min_rating: int = 0
-    """Puzzles below this Lichess rating are left out."""
-    max_rating: int = 4000
-    """Puzzles above this Lichess rating are left out."""
 
 
 class ChessPuzzles(Environment):
@@ -99,10 +59,16 @@ class ChessPuzzles(Environment):
     source = "Lichess puzzle database (CC0), options scored by Stockfish 15.1"
     config: ChessPuzzlesConfig
 
+    @classmethod
+    def groups(cls, config: EnvironmentConfig) -> tuple[str, ...]:
+        """Return ``public``, the configured levels and ``source``."""
+        assert isinstance(config, ChessPuzzlesConfig)
+        return (PUBLIC, *config.levels, SOURCE)
+
     def __init__(self, config: ChessPuzzlesConfig, plan: SplitPlan) -> None:
         super().__init__(config, plan)
-        _check(config, plan)
-        self.information = (PUBLIC, *config.levels, SOURCE)
+        check_config(config, plan)
+        self.information = self.groups(config)
         self._reach = np.array(
             [0, *(config.levels[name].depth for name in config.levels), max(DEPTHS)]
         )
@@ -242,8 +208,8 @@ class ChessPuzzles(Environment):
         if information in self.config.levels:
             level = self.config.levels[information]
             features = self._features(cases.case_id, np.asarray(agent_id), level)
-            return _choice_belief(features, self._slopes[information], mask)
-        prior = _choice_belief(self._flags[cases.case_id], self._surface, mask)
+            return fits.choice_belief(features, self._slopes[information], mask)
+        prior = fits.choice_belief(self._flags[cases.case_id], self._surface, mask)
         known = cases.evidence.held[:, :, self.information.index(information)]
         return add_evidence(prior, cases.evidence.llr, known, mask)
 
@@ -311,7 +277,7 @@ class ChessPuzzles(Environment):
         """
         accuracy = {}
         for group, (value, n) in self._measured.items():
-            low, high = wilson(value, n)
+            low, high = fits.wilson(value, n)
             sees = self._describe(group)
             accuracy[group] = {"value": value, "low": low, "high": high, "n": n, "sees": sees}
         return {
@@ -369,7 +335,7 @@ class ChessPuzzles(Environment):
     def _sentence(self, row: int, item: int, move: str) -> str:
         option, i = divmod(item, len(DEPTHS))
         depth = DEPTHS[i]
-        score = score_words(int(self._score[row, option, i]))
+        score = position.score_words(int(self._score[row, option, i]))
         text = f"The engine at depth {depth} gives move {move} {score}"
         lines = self._puzzles.lines[depth][row] if depth in LINE_DEPTHS else None
         line = lines[int(self._pick[row, option])] if lines else None
@@ -383,16 +349,6 @@ class ChessPuzzles(Environment):
         return position.vocabulary()
 
 
-def _choice_belief(
-    features: NDArray[Any], slopes: NDArray[np.float64], option_mask: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the log-softmax over options of features [N, K, F] times slopes [F], shape [N, K]."""
-    logits = np.zeros(option_mask.shape)
-    for column, slope in enumerate(slopes.tolist()):
-        logits = logits + slope * features[:, :, column]
-    return log_normalize(logits, option_mask)
-
-
 class _PuzzleTruth(SealedTruth):
     """The positions of the solutions among the dealt options."""
 
@@ -402,48 +358,3 @@ class _PuzzleTruth(SealedTruth):
 
     def _truth(self, case_id: NDArray[np.int64]) -> NDArray[np.int64]:
         return self._right[case_id]
-
-
-def score_words(score: int) -> str:
-    """Return a score in words; the sign is a word, so that no normalization can lose it."""
-    if abs(score) > MATE:
-        side = "for" if score > 0 else "against"
-        return f"mate in {30_000 - abs(score)} {side} the mover"
-    sign = "plus " if score > 0 else "minus " if score < 0 else ""
-    return f"a score of {sign}{abs(score)} centipawns"
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share of n trials (Wilson 1927)."""
-    if n == 0:
-        return 0.0, 1.0
-    z = 1.959963984540054
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
-
-
-def _check(config: ChessPuzzlesConfig, plan: SplitPlan) -> None:
-    """Raise ConfigError for the first field that cannot be."""
-    if config.pairs not in PAIRS:
-        raise ConfigError(f"environment.pairs={config.pairs!r} (allowed: {', '.join(PAIRS)})")
-    if not config.levels:
-        raise ConfigError("environment.levels is empty; name at least one information group")
-    for name, level in config.levels.items():
-        where = f"environment.levels.{name}"
-        if name in (PUBLIC, SOURCE):
-            raise ConfigError(f"{where}: this name is taken; choose another")
-        if level.depth not in DEPTHS:
-            raise ConfigError(f"{where}.depth={level.depth} (allowed: {DEPTHS})")
-        if not 0 <= level.sigma <= 10_000:
-            raise ConfigError(f"{where}.sigma={level.sigma} is not in 0 … 10000")
-    if config.min_rating > config.max_rating:
-        raise ConfigError(
-            f"environment.min_rating={config.min_rating} is above max_rating={config.max_rating}"
-        )
-    size = plan.sizes.get(Split.CALIBRATION, 0)
-    if size < MIN_CALIBRATION:
-        raise ConfigError(
-            f"splits.calibration={size} is too few for chess_puzzles: "
-            f"its evidence is calibrated on at least {MIN_CALIBRATION} cases"
-        )

@@ -20,6 +20,9 @@ PROMOTIONS = "qrbn"
 SQUARES = tuple(f"{file}{rank}" for rank in "12345678" for file in "abcdefgh")
 """Square names by index: a1 is 0, h1 is 7, a8 is 56."""
 
+MATE = 29_000
+"""Scores beyond this are mates: ±(30000 - moves)."""
+
 _EMPTY = str.maketrans({str(n): "." * n for n in range(1, 9)} | {"/": ""})
 _SAN_NUMBER = re.compile(r"^\d+\.+")
 _MIRROR_RANK = str.maketrans("12345678", "87654321")
@@ -98,6 +101,15 @@ def mirrored_line(line: str, black: bool) -> str:
     """
     moves = (_SAN_NUMBER.sub("", token) for token in line.split())
     return " ".join(m.translate(_MIRROR_RANK) if black else m for m in moves if m)
+
+
+def score_words(score: int) -> str:
+    """Return a score in words; the sign is a word, so that no normalization can lose it."""
+    if abs(score) > MATE:
+        side = "for" if score > 0 else "against"
+        return f"mate in {30_000 - abs(score)} {side} the mover"
+    sign = "plus " if score > 0 else "minus " if score < 0 else ""
+    return f"a score of {sign}{abs(score)} centipawns"
 
 
 def vocabulary() -> list[str]:

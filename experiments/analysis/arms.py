@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.cases import Split
 from environments.core.columns import Columns
 from experiments.analysis.bootstrap import CrossedBootstrap
 from experiments.analysis.estimate import Estimate
-from experiments.analysis.ledger_view import room_costs
 from experiments.analysis.metrics import CalibrationCurve, calibration
 from experiments.analysis.statistics import Paired, paired_difference, performance_gap_recovered
 from experiments.config.schema import ScenarioConfig
@@ -146,7 +144,9 @@ def _uplift(data: ArmData, arm: str, other: str, name: str) -> dict[str, Estimat
     if other not in data.arms:
         return {key: Estimate.missing("the scenario names no arm to compare with") for key in both}
     if other == arm:
-        return {key: Estimate.missing("this is the arm that others are compared with") for key in both}
+        return {
+            key: Estimate.missing("this is the arm that others are compared with") for key in both
+        }
     paired, crossed = data.difference(arm, other)
     return {both[0]: paired.estimate, both[1]: crossed}
 
@@ -176,17 +176,14 @@ def _imitation(data: ArmData, place: int, judge: Columns | None) -> Estimate:
 
 
 def taught_metrics(
-    tables: Mapping[str, Columns],
-    labels: Columns,
-    rooms: Columns,
-    bootstrap: CrossedBootstrap,
+    labels: Columns, rooms: Columns, bootstrap: CrossedBootstrap
 ) -> dict[str, Estimate]:
     """Return what an arm was taught on teaching cases, and what that cost.
 
     Args:
-        tables: The ledger.
         labels: The arm's rows of the labels table.
-        rooms: Verdicts on teaching cases of the conversations that it was taught from.
+        rooms: Verdicts on teaching cases, with costs, of the conversations that it was taught
+            from.
         bootstrap: Resamples of the teaching split.
     """
     axes = bootstrap.axes
@@ -194,9 +191,9 @@ def taught_metrics(
     missing = Estimate.exact(int((~given).sum()), labels.n)
     if not given.any():
         none = Estimate.missing("this arm is taught nothing")
-        return dict.fromkeys(
-            ("label_accuracy", "words_per_label", "tokens_per_label"), none
-        ) | {"labels_missing": Estimate.missing(none.reason, labels.n)}
+        return dict.fromkeys(("label_accuracy", "words_per_label", "tokens_per_label"), none) | {
+            "labels_missing": Estimate.missing(none.reason, labels.n)
+        }
     place = labels["replicate"], labels["case_id"]
     scored = given & (labels["correct"] >= 0)
     right = axes.grid(*place, np.where(scored, labels["correct"], np.nan))
@@ -204,7 +201,6 @@ def taught_metrics(
     found = {"label_accuracy": accuracy, "labels_missing": missing}
     taught = axes.grid(*place, np.where(given, 1.0, np.nan))
     count = bootstrap.sums(taught[None])[0]
-    costs = room_costs(tables, rooms)
     for metric, column in (("words_per_label", "heard_words"), ("tokens_per_label", "tokens")):
         if not rooms.n:
             found[metric] = Estimate.missing("no conversation taught this arm")
@@ -212,7 +208,7 @@ def taught_metrics(
         heard = np.zeros((len(axes.replicates), len(axes.case_id)))
         row = np.searchsorted(axes.replicates, rooms["replicate"])
         column_of = np.searchsorted(axes.case_id, rooms["case_id"])
-        np.add.at(heard, (row, column_of), costs[column].astype(np.float64))
+        np.add.at(heard, (row, column_of), rooms[column].astype(np.float64))
         with np.errstate(invalid="ignore", divide="ignore"):
             draws = bootstrap.sums(heard[None])[0] / count
         n = int(given.sum())
@@ -228,7 +224,7 @@ def learning_curves(
     Args:
         arms: Arm names, in order.
         arm_of: Student (agent id) to arm.
-        exams: Rows of `ledger_view.verdicts` of the exam on `Split.CURVE`.
+        exams: Rows of `ledger_view.verdicts` of the exam on the curve split.
         bootstrap: Resamples of that split, the same for every tick.
     """
     arm = np.array([arm_of.get(int(agent), "") for agent in exams["agent_id"]], dtype=object)
@@ -243,7 +239,3 @@ def learning_curves(
         found = bootstrap.estimates(np.stack(grids)) if grids else []
         points[name] = tuple(zip(ticks.tolist(), found, strict=True))
     return points
-
-
-EXAM_SPLITS = (Split.CURVE.value, Split.TEST.value)
-"""Splits on which students are examined."""

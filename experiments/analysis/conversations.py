@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from environments.core.columns import Columns
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.estimate import Estimate
-from experiments.analysis.ledger_view import NOT_ASKED, arguing_sides, faults, room_costs
+from experiments.analysis.ledger_view import NOT_ASKED, arguing_sides, faults
 from experiments.analysis.metrics import (
     NO_ARGUING_SIDE,
     AgentScores,
@@ -26,7 +26,7 @@ PER_ROOM = {"words_per_room": "words", "words_heard_per_room": "heard_words"} | 
     "messages_per_room": "messages",
     "tokens_per_room": "tokens",
 }
-"""Metric to the column of `room_costs` that it averages."""
+"""Metric to the column of `ledger_view.with_costs` that it averages."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def analyse_conversation(
 
     Args:
         tables: The ledger.
-        verdict: Rows of `ledger_view.verdicts` of this conversation and split, at least one.
+        verdict: Rows of `ledger_view.verdicts` with costs, of this conversation and split, at
+            least one.
         bootstrap: Resamples of the split's seeds and cases, shared by all conversations.
     """
     axes, protocol = bootstrap.axes, str(verdict["protocol"][0])
@@ -64,8 +65,7 @@ def analyse_conversation(
         "brier": verdict["brier"],
         **_by_order(verdict),
     }
-    costs = room_costs(tables, verdict)
-    sampled |= {metric: costs[column] for metric, column in PER_ROOM.items()}
+    sampled |= {metric: verdict[column] for metric, column in PER_ROOM.items()}
     names = list(sampled)
     grids = np.stack([_grid(axes, verdict, sampled[name]) for name in names])
     metrics = dict(zip(names, bootstrap.estimates(grids, _ONE_ORDER), strict=True))

@@ -79,28 +79,23 @@ def verdicts(tables: Mapping[str, Columns]) -> Columns:
     )
 
 
-def room_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
-    """Return what every room of ``verdict`` cost, aligned with its rows.
+def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
+    """Return rows of `verdicts` with what their rooms cost.
 
     Returns:
-        ``words`` and ``messages`` said in the room, ``heard_words`` delivered to the seat that
-        decided, ``tokens`` read and written by language models (0 for numeric agents).
+        ``verdict`` with ``words`` and ``messages`` said in the room, ``heard_words`` delivered to
+        the seat that decided, and ``tokens`` now those of the whole room: read and written by
+        language models (0 for numeric agents).
     """
-    n = verdict.n
     messages = tables["messages"]
     row = _row_of(verdict, messages["room_id"])
     mine = row >= 0
-    words = _total(row[mine], messages["words"][mine], n)
     spoken = messages["fault"][mine] == Fault.NONE
-    count = np.bincount(row[mine][spoken], minlength=n)
-    tokens = verdict["tokens"] + _total(row[mine], messages["tokens"][mine], n)
-    return Columns(
-        {
-            "words": words,
-            "messages": count,
-            "heard_words": _heard(tables, verdict),
-            "tokens": tokens,
-        }
+    return verdict.with_(
+        words=_total(row[mine], messages["words"][mine], verdict.n),
+        messages=np.bincount(row[mine][spoken], minlength=verdict.n),
+        heard_words=_heard(tables, verdict),
+        tokens=verdict["tokens"] + _total(row[mine], messages["tokens"][mine], verdict.n),
     )
 
 
@@ -147,11 +142,11 @@ def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
     deliveries, messages = tables["deliveries"], tables["messages"]
     row = _row_of(verdict, deliveries["room_id"])
+    if not verdict.n or not deliveries.n:
+        return np.zeros(verdict.n, dtype=np.int64)
     to_judge = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
     to_judge &= deliveries["recipient"] == verdict["sender"][np.maximum(row, 0)]
     reached = deliveries.take(to_judge)
-    if not reached.n:
-        return np.zeros(verdict.n, dtype=np.int64)
     keys = ("room_id", "turn", "sender")
     ordered = messages.sort_by(*keys)
     place = _find(ordered, reached, keys, "messages")

@@ -128,9 +128,7 @@ def default_directory(config: ScenarioConfig) -> str:
     return f"runs/{config.name}-{config.environment['name']}-{stamp}"
 
 
-def _carry_out(
-    start: Callable[[Progress], RunResult], config: ScenarioConfig, path: Path
-) -> None:
+def _carry_out(start: Callable[[Progress], RunResult], config: ScenarioConfig, path: Path) -> None:
     """Run with a display, then print the tables; say how to continue what broke off."""
     progress = progress_for(config)
     try:

@@ -127,8 +127,8 @@ def _name(key: str, name: str, what: str) -> None:
 
 
 def _agents(config: ScenarioConfig) -> None:
-    environment = ENVIRONMENTS.get(config.environment["name"], "environment.name")
-    information: Sequence[str] = environment.information  # type: ignore[attr-defined]
+    environment, settings = component(ENVIRONMENTS, config.environment, "environment")
+    information: Sequence[str] = environment.groups(settings)  # type: ignore[attr-defined]
     numeric = bool(getattr(environment, "numeric", True))
     for name, agent in config.agents.items():
         where = f"agents.{name}"

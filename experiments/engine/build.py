@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from omegaconf import OmegaConf
+from collections.abc import Sequence
+from dataclasses import fields
 
 from agents import OBJECTIVES, POLICIES
+from agents.learning.learner import LearnerSettings, SupervisedLearner
 from agents.learning.objectives import Objective
 from coordination import PROTOCOLS
 from coordination.cohort import Cohort
@@ -14,17 +14,9 @@ from coordination.protocols.base import Protocol
 from environments import ENVIRONMENTS
 from environments.base import Environment, SplitPlan
 from environments.cases import Split
-from environments.core.registry import Registry
+from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
-
-
-def component(registry: Registry, node: dict[str, Any], where: str) -> tuple[type, Any]:
-    """Return a component's class and its typed configuration.
-
-    The node has been checked when the scenario was loaded; see `experiments.config.components`.
-    """
-    cls = registry.get(str(node.get("name", "")), where)
-    return cls, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls.Config), node))
+from experiments.engine.plan import Plan
 
 
 def build_environment(config: ScenarioConfig) -> Environment:
@@ -41,7 +33,9 @@ def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -
     here only separates worlds.
     """
     cls, settings = component(POLICIES, config.agents[agent].policy, f"agents.{agent}.policy")
-    seed = int(config.environment.get("world_seed", 0))
+    seed = _world_seed(config)
+    if agent == config.learner.student:
+        settings.model.device = config.learner.device
     if getattr(cls, "needs_vocabulary", False):
         return cls(settings, seed, vocabulary=tuple(environment.vocabulary()))
     return cls(settings, seed)
@@ -64,4 +58,20 @@ def build_learner(
     config: ScenarioConfig, students: Sequence[int], environment: Environment
 ) -> SupervisedLearner:
     """Return a learner of some students; see `agents.learning.learner`."""
-    raise AssertionError("filled in once the learner's constructor is settled")
+    student = config.learner.student
+    _, policy = component(POLICIES, config.agents[student].policy, f"agents.{student}.policy")
+    settings = LearnerSettings(
+        **{field.name: getattr(config.learner, field.name) for field in fields(LearnerSettings)}
+    )
+    plan = Plan(config)
+    return SupervisedLearner(
+        policy,
+        settings,
+        _world_seed(config),
+        {student: plan.replicate_of(student) for student in students},
+        tuple(environment.vocabulary()),
+    )
+
+
+def _world_seed(config: ScenarioConfig) -> int:
+    return int(config.environment.get("world_seed", 0))

@@ -26,7 +26,7 @@ from experiments.engine.converse import EXAM, Setting, examine, hold, scored, ta
 from experiments.engine.crew import EngineCrew
 from experiments.engine.feedback import audited_outcomes
 from experiments.engine.plan import Block, Plan
-from experiments.engine.teaching import teach_block
+from experiments.engine.teaching import Taught, teach_block
 from experiments.runtime.interface import Client, Parted, Stamp
 
 
@@ -34,7 +34,7 @@ from experiments.runtime.interface import Client, Parted, Stamp
 class TeachingPayload:
     """What a teaching call leaves for learners and, at commit, for minds."""
 
-    experience: Experience
+    experience: Experience | None
     outcomes: Columns | None
 
 
@@ -101,25 +101,16 @@ class ConversationHost:
         """
         spent_before = Counter(self._truth.spent)
         tables: dict[str, list[Columns]] = {name: [] for name in TABLES}
-        experiences, outcomes, spent_by_arm = [], [], Counter()
+        experiences: list[Experience] = []
+        outcomes: list[Columns] = []
+        spent_by_arm: Counter[str] = Counter()
         for block in blocks:
             setting, cases = self._open(stamp, block)
             rooms = self._hold_all(setting, cases, tables)
-            own = self._own_answers(setting, cases, version, tables)
-            taught = teach_block(
-                self._plan,
-                self._objectives,
-                self._environment,
-                self._truth,
-                block,
-                stamp.tick,
-                cases,
-                rooms,
-                own,
-                version,
-            )
-            experiences.append(taught.experience)
-            tables["labels"].append(taught.labels)
+            if self._plan.arms:
+                taught = self._teach_block(setting, cases, rooms, version, tables)
+                experiences.append(taught.experience)
+                tables["labels"].append(taught.labels)
             outcomes.extend(
                 audited_outcomes(self._config.feedback, self._truth, room, block.replicate)
                 for room in rooms.values()
@@ -177,11 +168,30 @@ class ConversationHost:
 
     # -- parts of a command ----------------------------------------------------------------
 
+    def _teach_block(
+        self,
+        setting: Setting,
+        cases: Cases,
+        rooms: Mapping[str, Room],
+        version: int,
+        tables: dict[str, list[Columns]],
+    ) -> Taught:
+        return teach_block(
+            self._plan,
+            self._objectives,
+            self._environment,
+            self._truth,
+            setting.block,
+            setting.tick,
+            cases,
+            rooms,
+            self._own_answers(setting, cases, version, tables),
+            version,
+        )
+
     def _open(self, stamp: Stamp, block: Block) -> tuple[Setting, Cases]:
         ids = self._environment.case_ids(block.split, block.replicate)[block.start : block.stop]
-        crew = EngineCrew(
-            self._plan, self._cohorts, self._minds, self._client, stamp, block.number
-        )
+        crew = EngineCrew(self._plan, self._cohorts, self._minds, self._client, stamp, block.number)
         setting = Setting(self._plan, self._environment, crew, stamp.tick, block)
         return setting, self._environment.deal(ids)
 

@@ -12,7 +12,7 @@ from coordination.cohort import Crew
 from coordination.protocols.base import Protocol
 from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
 from environments.base import Environment
-from environments.cases import Cases, Split
+from environments.cases import Cases
 from environments.core.columns import Columns
 from environments.core.keyed import hash_id, name_key
 from environments.truth import SealedTruth
@@ -97,9 +97,7 @@ def examine(
     rows = np.repeat(np.arange(cases.n), len(students))
     agent_id = np.tile(np.array(students, dtype=np.int64), cases.n)
     information = setting.plan.config.agents[setting.plan.config.learner.student].information
-    seat = SeatSpec(
-        agent_id, information, version=np.full(len(rows), version), adapter=agent_id
-    )
+    seat = SeatSpec(agent_id, information, version=np.full(len(rows), version), adapter=agent_id)
     rules = RoomRules(
         topology="complete",
         verification=False,
@@ -123,9 +121,19 @@ def examine(
     return room
 
 
-_KEPT = (
-    "tick block room_id split conversation replicate case_id turn sender agent_id presentation"
-).split()
+_KEPT = [
+    "tick",
+    "block",
+    "room_id",
+    "split",
+    "conversation",
+    "replicate",
+    "case_id",
+    "turn",
+    "sender",
+    "agent_id",
+    "presentation",
+]
 
 
 def scored(decisions: Columns, truth: SealedTruth) -> Columns:

@@ -83,9 +83,7 @@ class EngineCrew:
         self._stamp = stamp
         self._block = block
         self._strong = [
-            slot
-            for slot, name in enumerate(plan.team)
-            if plan.config.agents[name].role == "strong"
+            slot for slot, name in enumerate(plan.team) if plan.config.agents[name].role == "strong"
         ]
 
     def reads_text(self, agent_id: NDArray[np.int64]) -> bool:

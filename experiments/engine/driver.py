@@ -93,9 +93,9 @@ class Driver:
     # -- an epoch --------------------------------------------------------------------------
 
     def _run_epoch(self) -> None:
+        point = self._run.truncate_to_last_snapshot(self._at)
         self._epoch = self._run.begin_epoch()
-        point = self._run.truncate_to_last_snapshot()
-        self._totals = Totals(self._run.last_extra())
+        self._totals = Totals(point.extra if point else None)
         self._progress.stage("starting hosts")
         self._runtime.start(self._specs())
         first = 0
@@ -107,12 +107,13 @@ class Driver:
                     self._stamp(point.tick),
                     self._talkers,
                     self._learners,
-                    self._run.path / point.directory,
+                    self._run,
+                    point.snapshot,
                     self._config.runtime.deadline_s,
                 ),
                 self._stamp(point.tick),
             )
-        self._progress.start(self._plan.last_tick + 1, first, self._labels())
+        self._progress.start(self._plan.last_tick, self._labels())
         for tick in range(first, self._plan.last_tick + 1):
             self._tick(tick)
 
@@ -213,7 +214,7 @@ class Driver:
         return {arm: sum(values) / len(values) for arm, values in by_arm.items()}
 
     def _exam(self, stamp: Stamp, split: Split, version: int) -> list[dict[str, Any]]:
-        blocks = self._plan.exam_blocks(split)
+        blocks = self._plan.exam_blocks(split, stamp.tick)
         return self._gather(
             [
                 self._runtime.call(name, "exam", stamp, part, version)
@@ -238,9 +239,7 @@ class Driver:
 
     # -- commit ----------------------------------------------------------------------------
 
-    def _commit(
-        self, stamp: Stamp, summaries: list[dict[str, Any]], line: dict[str, Any]
-    ) -> None:
+    def _commit(self, stamp: Stamp, summaries: list[dict[str, Any]], line: dict[str, Any]) -> None:
         tallies = _merged(summaries, ("conversations", "students", "labels"))
         for summary in summaries:
             self._totals.add(summary)

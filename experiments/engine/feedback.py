@@ -39,7 +39,7 @@ def audited_outcomes(
     advice, case_id = advice.take(audited), case_id[audited]
     unique, inverse = np.unique(case_id, return_inverse=True)
     right = truth.reveal(unique, "feedback")[inverse]
-    judge = room.agent_of("judge")
+    judge = room.seat("judge").agent_id
     room_order = np.argsort(room.room_id, kind="stable")
     judge_row = room_order[np.searchsorted(room.room_id[room_order], advice["room_id"])]
     return Columns(

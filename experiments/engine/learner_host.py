@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.language_model.backbone import configure_torch
 from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
 from environments.base import Environment
@@ -13,7 +16,7 @@ from experiments.config.load import from_yaml_text
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
 from experiments.engine.plan import Plan
-from experiments.runs.snapshots import read_snapshot_file, write_snapshot_file
+from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
 from experiments.runtime.interface import Client, Parted, Stamp
 
 
@@ -46,7 +49,7 @@ class LearnerHost:
         return Parted(None, {r: self._base(r) for r in replicates})
 
     def _base(self, replicate: int) -> Weights:
-        case_id = self._environment.case_ids(Split.WARM_START, replicate)
+        case_id = np.sort(self._environment.case_ids(Split.WARM_START, replicate))
         right = self._environment.seal().reveal(case_id, "warm_start")
         return self._learner.warm_start(public_texts(self._environment, case_id), right, replicate)
 
@@ -70,16 +73,16 @@ class LearnerHost:
         self._learner.submit(Experience(ordered, merged.texts), stamp.tick)
         return self._published(stamp)
 
-    def snapshot(self, stamp: Stamp, directory: str) -> str:
-        """Write all that a resumed learner needs; return the file's name."""
+    def snapshot(self, stamp: Stamp, directory: str) -> SnapshotFile:
+        """Write all that a resumed learner needs; return the file's description."""
         name = f"learner-{self._index}"
         return write_snapshot_file(Path(directory), name, self._learner.state())
 
-    def restore(self, stamp: Stamp, directory: str, files: Sequence[str]) -> Parted:
+    def restore(self, stamp: Stamp, directory: str, files: Sequence[SnapshotFile]) -> Parted:
         """Continue from the files of all learners (their number may have been another)."""
         state: dict[str, Weights] = {}
         for file in files:
-            state.update(read_snapshot_file(Path(directory) / file))
+            state.update(read_snapshot_file(Path(directory), file.name, file))
         self._learner.restore(state)
         return self._published(stamp)
 
@@ -88,8 +91,8 @@ class LearnerHost:
         return Parted(self._learner.losses(), WeightVersion(stamp.tick, students))
 
 
-def public_texts(environment: Environment, case_id) -> CaseTexts:
-    """Return what a student sees of the cases, in their given order (training order)."""
+def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:
+    """Return what a student sees of the cases, which are given in ascending order."""
     cases = environment.deal(case_id)
     return CaseTexts(
         cases.case_id, environment.render_context(cases), environment.render_options(cases)

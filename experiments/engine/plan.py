@@ -120,17 +120,19 @@ class Plan:
         """Return the blocks of teaching cases of a tick (1 … n)."""
         total, ticks = self.config.splits.teaching, self.config.schedule.ticks
         start, stop = total * (tick - 1) // ticks, total * tick // ticks
-        return self._blocks(Split.TEACHING, start, stop)
+        return self._blocks(Split.TEACHING, start, stop, 0)
 
-    def exam_blocks(self, split: Split) -> list[Block]:
-        """Return the blocks of all curve or test cases."""
-        return self._blocks(split, 0, getattr(self.config.splits, split.value))
+    def exam_blocks(self, split: Split, tick: int) -> list[Block]:
+        """Return the blocks of all curve or test cases, numbered after the tick's teaching."""
+        teaches = 0 < tick < self.last_tick
+        first = len(self.teaching_blocks(tick)) if teaches else 0
+        return self._blocks(split, 0, getattr(self.config.splits, split.value), first)
 
-    def _blocks(self, split: Split, start: int, stop: int) -> list[Block]:
+    def _blocks(self, split: Split, start: int, stop: int, first: int) -> list[Block]:
         size = self.config.schedule.block
         cuts = range(start, stop, size)
         return [
-            Block(index * len(cuts) + place, replicate, split, cut, min(cut + size, stop))
+            Block(first + index * len(cuts) + place, replicate, split, cut, min(cut + size, stop))
             for index, replicate in enumerate(self.replicates)
             for place, cut in enumerate(cuts)
         ]

@@ -14,11 +14,12 @@ from experiments.analysis.summary import summarize_run
 from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
 from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import validate
-from experiments.doctor import fingerprint, own_names
+from experiments.doctor import fingerprint, fingerprint_changes, own_names
 from experiments.engine.driver import Driver
 from experiments.progress import Progress
 from experiments.report.html import write_report
 from experiments.runs.directory import RunDirectory
+from experiments.runs.layout import refuse_used
 from experiments.runtime.choose import open_runtime
 
 
@@ -58,13 +59,14 @@ def run_scenario(
     own_names()
     validate(config)
     path = out.expanduser().resolve()
-    RunDirectory.check_free(path)
+    refuse_used(path)
     progress.stage(f"opening runtime {config.runtime.name}")
     started = time.monotonic()
     runtime = open_runtime(config)
     try:
         header = {"scenario": config.name, **fingerprint()}
-        with RunDirectory.create(path, resolved_yaml(config), header) as run:
+        keep = config.schedule.keep_snapshots
+        with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
             Driver(config, run, runtime, progress, at).run()
             return _finish(config, run, progress, started)
     finally:
@@ -95,8 +97,8 @@ def resume_run(
             raise RunError(f"{path}: the run is complete; there is nothing to resume")
         config = with_runtime(from_yaml_text(run.config_yaml), overrides)
         validate(config)
-        for warning in run.fingerprint_changes(fingerprint()):
-            progress.stage(warning)
+        for change in fingerprint_changes(run.header, fingerprint()):
+            progress.stage(f"this machine is another one: {change}")
         runtime = open_runtime(config)
         try:
             Driver(config, run, runtime, progress, at).run()

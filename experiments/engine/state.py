@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from environments.base import Environment
 from experiments.runs.directory import RunDirectory
-from experiments.runs.snapshots import SnapshotInfo, read_minds, write_minds
+from experiments.runs.snapshots import (
+    SnapshotInfo,
+    file_name,
+    read_minds,
+    snapshot_folder,
+    write_minds,
+)
 from experiments.runtime.interface import Runtime, Stamp
+
+MINDS = "minds"
+SNAPSHOT_STEPS = ("before_snapshot_files", "mid_snapshot_files", "after_snapshot_files")
+"""Named points while a snapshot is written aside, before its tick is committed."""
 
 _COUNTS = ("truth_spent", "truth_spent_by_arm", "no_sample")
 
@@ -60,14 +69,15 @@ def snapshot_all(
 ) -> SnapshotInfo:
     """Let learners write their state aside, and write the minds; visible once committed."""
     at("before_snapshot_files")
-    directory = run.snapshot_directory(stamp.tick, stamp.epoch, stamp.attempt)
+    folder = snapshot_folder(stamp.tick, stamp.epoch, stamp.attempt)
+    directory = run.checkpoint_root / folder
     calls = [runtime.call(name, "snapshot", stamp, str(directory)) for name in learners]
     files = runtime.gather(calls, deadline_s)
     at("mid_snapshot_files")
     [minds] = runtime.gather([runtime.call(talkers[0], "minds", stamp)], deadline_s)
-    files.append(write_minds(directory, minds))
+    files.append(write_minds(directory, MINDS, minds))
     at("after_snapshot_files")
-    return SnapshotInfo.of(run.path, stamp.tick, directory, files)
+    return SnapshotInfo.of(stamp.tick, folder, files)
 
 
 def restore_all(
@@ -75,12 +85,17 @@ def restore_all(
     stamp: Stamp,
     talkers: Sequence[str],
     learners: Sequence[str],
-    directory: Path,
+    run: RunDirectory,
+    snapshot: SnapshotInfo,
     deadline_s: float,
 ) -> list[Any]:
-    """Bring learners and minds back from a snapshot; return the learners' weight versions."""
-    minds = read_minds(directory)
-    files = sorted(path.name for path in directory.glob("learner-*.safetensors"))
+    """Bring learners and minds back from a snapshot; return the learners' weight versions.
+
+    The number of learner hosts may have been another when the snapshot was written.
+    """
+    directory = run.checkpoint_root / snapshot.folder
+    minds = read_minds(directory, MINDS, snapshot.file(MINDS))
+    files = [file for file in snapshot.files if file.name != file_name(MINDS)]
     calls = [runtime.call(name, "restore_minds", stamp, minds) for name in talkers]
     runtime.gather(calls, deadline_s)
     calls = [runtime.call(name, "restore", stamp, str(directory), files) for name in learners]

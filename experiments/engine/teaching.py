@@ -66,9 +66,7 @@ def teach_block(
     """
     verdicts = {name: verdict_rows(room) for name, room in rooms.items()}
     stated = {
-        f"{name}.{seat}": room.stated(seat)
-        for name, room in rooms.items()
-        for seat in room.seats
+        f"{name}.{seat}": room.stated(seat) for name, room in rooms.items() for seat in room.seats
     }
     targets: dict[str, Targets] = {}
     for arm in _matched_last(plan):
@@ -92,7 +90,9 @@ def teach_block(
         ["block", "student", "replicate", "case_id", "room_id", "target", "weight", "version"]
     ).with_(tick=np.full(samples.n, tick), arm=arms, correct=correct)
     texts = CaseTexts(
-        *_by_case(cases.case_id, environment.render_context(cases), environment.render_options(cases))
+        *_by_case(
+            cases.case_id, environment.render_context(cases), environment.render_options(cases)
+        )
     )
     return Taught(Experience(samples, texts), labels)
 

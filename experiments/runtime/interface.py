@@ -72,9 +72,15 @@ class HostSpec:
 class Ticket(Protocol):
     """A call in flight."""
 
-    host: str
-    payload: Any
-    """Reference to the payload of a `Parted`; only valid as an argument of another call."""
+    @property
+    def host(self) -> str:
+        """The host that was called."""
+        ...
+
+    @property
+    def payload(self) -> Any:
+        """Reference to the payload of a gathered `Parted`; an argument for other calls."""
+        ...
 
 
 class Client(Protocol):

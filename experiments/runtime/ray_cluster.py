@@ -5,10 +5,10 @@ node that made it and travels straight to the host that takes it. Actors are nam
 so that an actor of an earlier epoch (a node that was thought lost, say) is never reached.
 
 A local cluster is started when no address is given and shut down at the end, whatever happens.
-Traps that the code steers around: Ray puts the current folder first on its workers' path, so a local
-cluster is started from an empty folder; more actors than CPUs would stay pending for ever, so the
-need is compared with `ray.cluster_resources()` first and start has a deadline; small results are
-inlined into the owner's reply, so payloads are put into the store explicitly.
+Traps that the code steers around: Ray puts the current folder first on its workers' path, so a
+local cluster is started from an empty folder; more actors than CPUs would stay pending for ever, so
+the need is compared with `ray.cluster_resources()` first and start has a deadline; small results
+are inlined into the owner's reply, so payloads are put into the store explicitly.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from environments.core.errors import ConfigError, FacilitateError, LostError
+from experiments.config.plugins import import_modules, imported_modules
 from experiments.config.schema import RayConfig
 from experiments.runtime.interface import Fence, HostSpec, Parted, Stamp, Ticket
 
@@ -103,10 +104,13 @@ class ActorClient:
 class _Shell:
     """The actor: builds a host and invokes its methods behind the epoch fence."""
 
-    def __init__(self, packed: bytes, client: ActorClient, user_paths: list[str]) -> None:
+    def __init__(
+        self, packed: bytes, client: ActorClient, user_paths: list[str], modules: tuple[str, ...]
+    ) -> None:
         for path in user_paths:
             if path not in sys.path:
                 sys.path.append(path)
+        import_modules(modules)
         spec: HostSpec = pickle.loads(packed)  # made by our own driver a moment ago
         self._name = spec.name
         self._fence = Fence(spec.name)
@@ -213,7 +217,7 @@ class RayRuntime:
         for spec, need in zip(specs, needs, strict=True):
             options = {"name": self._client.actor_name(spec.name), "namespace": self._namespace}
             actor = shell.options(max_restarts=0, **options, **need).remote(
-                pickle.dumps(spec), self._client, user_paths
+                pickle.dumps(spec), self._client, user_paths, imported_modules()
             )
             self._actors.append(actor)
         limit = self._config.start_timeout_s
@@ -299,7 +303,7 @@ def _empty_folder() -> Iterator[None]:
 
 
 def _wire_bytes(values: tuple) -> int:
-    """Return what the values weigh; a reference counts as its identifier (its data is elsewhere)."""
+    """Return what the values weigh; a reference counts as its identifier: its data is elsewhere."""
     plain = [value for value in values if not isinstance(value, ray.ObjectRef)]
     return len(pickle.dumps(plain, protocol=5)) + _REFERENCE_BYTES * (len(values) - len(plain))
 

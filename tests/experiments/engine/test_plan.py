@@ -32,9 +32,11 @@ def test_teaching_blocks_cover_each_replicates_cases_once(plan):
 
 
 def test_block_numbers_are_unique_within_a_tick(plan):
-    for blocks in (plan.teaching_blocks(2), plan.exam_blocks(Split.TEST)):
+    for blocks in (plan.teaching_blocks(2), plan.exam_blocks(Split.TEST, plan.last_tick)):
         numbers = [block.number for block in blocks]
         assert len(set(numbers)) == len(numbers)
+    teaching = {block.number for block in plan.teaching_blocks(2)}
+    assert not teaching & {block.number for block in plan.exam_blocks(Split.CURVE, 2)}
 
 
 def test_identities_are_disjoint_and_invertible(plan):

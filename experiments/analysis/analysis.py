@@ -1,0 +1,264 @@
+"""The whole analysis of a run: one object that summary, tables, figures and report all read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from environments.cases import Split
+from environments.core.columns import Columns
+from experiments.analysis.arms import (
+    ArmData,
+    ArmResult,
+    arm_data,
+    learning_curves,
+    sources_of,
+    taught_metrics,
+    unaided_metrics,
+)
+from experiments.analysis.bootstrap import Axes, CrossedBootstrap
+from experiments.analysis.conversations import ConversationResult, analyse_conversation
+from experiments.analysis.estimate import Estimate
+from experiments.analysis.ledger_view import verdicts, with_costs
+from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.plan import Plan
+
+EXAM = "exam"
+"""Conversation in which students answer unaided."""
+CONTROLS = {"shuffled": "targets shuffled among cases", "random": "targets drawn at random"}
+"""Controls of arms that must teach nothing, in words."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms' unaided accuracy on test cases, first minus second."""
+
+    first: str
+    second: str
+    paired: Paired
+    """Over seeds; what "more" and "less" rest on."""
+    crossed: Estimate
+    """Bootstrap over cases and seeds."""
+    p_holm: float | None
+    """p-value corrected for the number of comparisons in its family."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that must hold if the experiment is sound."""
+
+    arm: str
+    expectation: str
+    comparison: Comparison
+    holds: bool | None
+    """None where the data cannot tell."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All results of a run."""
+
+    config: ScenarioConfig
+    seeds: int
+    test_cases: int
+    conversations: dict[str, dict[str, ConversationResult]]
+    """Conversation to split to result."""
+    arms: dict[str, ArmResult]
+    primary: Comparison | None
+    secondary: tuple[Comparison, ...]
+    checks: tuple[Check, ...]
+    truth_spent: dict[str, int]
+    """Purpose to number of truths revealed."""
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether there are too few seeds for more than an illustration."""
+        return self.seeds < ILLUSTRATIVE_BELOW
+
+    def conversation(self, name: str) -> ConversationResult:
+        """Return a conversation's result on teaching cases, or on the only split that it has."""
+        by_split = self.conversations[name]
+        return by_split.get(Split.TEACHING.value) or next(iter(by_split.values()))
+
+
+def analyse(
+    tables: Mapping[str, Columns], config: ScenarioConfig, extra: Mapping[str, Any]
+) -> Analysis:
+    """Analyse a run.
+
+    Args:
+        tables: The ledger's tables, at least the columns of `ledger_view.NEEDED`; a table may be
+            missing or empty where the scenario writes none.
+        config: The scenario.
+        extra: What the engine counted: ``truth_spent`` (purpose to count) and
+            ``truth_spent_by_arm``.
+
+    Returns:
+        Results; a pure function of the arguments, whatever the order of the rows.
+    """
+    plan = Plan(config)
+    rows = with_costs(tables, verdicts(tables)) if tables["decisions"].n else None
+    boots = _Bootstraps(config, rows, tables)
+    conversations = _conversations(tables, config, rows, boots)
+    data, exams = _exams(plan, rows, boots)
+    arms: dict[str, ArmResult] = {}
+    if data is not None and rows is not None:
+        curves = learning_curves(plan.arms, _arm_of(plan), *_curve(exams, rows, boots))
+        for arm in plan.arms:
+            arms[arm] = _arm(arm, tables, config, rows, data, boots, curves[arm], extra)
+    secondary = _comparisons(config.analysis.secondary, data)
+    primary = _comparisons([config.analysis.primary] if config.analysis.primary else [], data)
+    return Analysis(
+        config,
+        len(plan.replicates),
+        len(data.test.axes.case_id) if data else 0,
+        conversations,
+        arms,
+        primary[0] if primary else None,
+        secondary,
+        _checks(config, data),
+        dict(extra.get("truth_spent", {})),
+    )
+
+
+class _Bootstraps:
+    """One set of resamples for each split."""
+
+    def __init__(
+        self, config: ScenarioConfig, rows: Columns | None, tables: Mapping[str, Columns]
+    ) -> None:
+        self._made: dict[str, CrossedBootstrap] = {}
+        if rows is None:
+            return
+        for split in sorted(set(rows["split"].tolist())):
+            mine = rows.take(rows["split"] == split)
+            replicate, case = mine["replicate"], mine["case_id"]
+            if split == Split.TEACHING.value and tables["labels"].n:
+                replicate = np.concatenate([replicate, tables["labels"]["replicate"]])
+                case = np.concatenate([case, tables["labels"]["case_id"]])
+            self._made[split] = CrossedBootstrap(
+                Axes.of(replicate, case), config.analysis.bootstrap, config.seed, split
+            )
+
+    def __contains__(self, split: str) -> bool:
+        return split in self._made
+
+    def __getitem__(self, split: str) -> CrossedBootstrap:
+        return self._made[split]
+
+
+def _conversations(
+    tables: Mapping[str, Columns], config: ScenarioConfig, rows: Columns | None, boots: _Bootstraps
+) -> dict[str, dict[str, ConversationResult]]:
+    found: dict[str, dict[str, ConversationResult]] = {}
+    if rows is None:
+        return found
+    for name in config.conversations:
+        mine = rows.take(rows["conversation"] == name)
+        for split in sorted(set(mine["split"].tolist()), key=_split_order):
+            part = mine.take(mine["split"] == split)
+            result = analyse_conversation(tables, part, boots[split])
+            found.setdefault(name, {})[split] = result
+    return found
+
+
+def _split_order(split: str) -> int:
+    return [one.value for one in Split].index(split)
+
+
+def _arm_of(plan: Plan) -> dict[int, str]:
+    return {plan.student_id(r, arm): arm for r in plan.replicates for arm in plan.arms}
+
+
+def _exams(
+    plan: Plan, rows: Columns | None, boots: _Bootstraps
+) -> tuple[ArmData | None, Columns | None]:
+    if rows is None or not plan.arms:
+        return None, None
+    exams = rows.take(rows["conversation"] == EXAM)
+    test = exams.take(exams["split"] == Split.TEST.value)
+    if not test.n:
+        return None, exams
+    return arm_data(plan.arms, _arm_of(plan), test, boots[Split.TEST.value]), exams
+
+
+def _curve(
+    exams: Columns | None, rows: Columns, boots: _Bootstraps
+) -> tuple[Columns, CrossedBootstrap]:
+    assert exams is not None
+    split = Split.CURVE.value
+    mine = exams.take(exams["split"] == split)
+    return mine, boots[split] if split in boots else boots[Split.TEST.value]
+
+
+def _arm(
+    arm: str,
+    tables: Mapping[str, Columns],
+    config: ScenarioConfig,
+    rows: Columns,
+    data: ArmData,
+    boots: _Bootstraps,
+    curve: tuple[tuple[int, Estimate], ...],
+    extra: Mapping[str, Any],
+) -> ArmResult:
+    labels = tables["labels"].take(tables["labels"]["arm"] == arm)
+    room_ids = labels["room_id"][labels["weight"] > 0]
+    at = np.isin(rows["room_id"], room_ids)
+    taught_in = sorted(set(rows["conversation"][at].tolist()))
+    sources = sources_of(config, arm, taught_in)
+    judge = None
+    if sources:
+        named = config.arms[arm].objective.get("conversation")
+        judging = named if named in sources else taught_in[0] if taught_in else sources[0]
+        judge = rows.take((rows["conversation"] == judging) & (rows["split"] == Split.TEST.value))
+    metrics, calibrated = unaided_metrics(data, arm, config, judge)
+    heard = np.isin(rows["conversation"], list(sources)) & (rows["split"] == Split.TEACHING.value)
+    if Split.TEACHING.value in boots:
+        metrics |= taught_metrics(labels, rows.take(heard), boots[Split.TEACHING.value])
+    spent = int(extra.get("truth_spent_by_arm", {}).get(arm, 0))
+    metrics["truth_spent"] = Estimate.exact(spent, labels.n)
+    given = int((labels["weight"] > 0).sum())
+    return ArmResult(arm, config.arms[arm].label, sources, metrics, calibrated, curve, given)
+
+
+def _comparisons(pairs: list[list[str]], data: ArmData | None) -> tuple[Comparison, ...]:
+    if data is None:
+        return ()
+    found = []
+    for pair in pairs:
+        first, second = pair
+        if first in data.arms and second in data.arms:
+            found.append((first, second, *data.difference(first, second)))
+    corrected = holm([paired.p_value for _, _, paired, _ in found])
+    return tuple(
+        Comparison(first, second, paired, crossed, p)
+        for (first, second, paired, crossed), p in zip(found, corrected, strict=True)
+    )
+
+
+def _checks(config: ScenarioConfig, data: ArmData | None) -> tuple[Check, ...]:
+    floor, ceiling = config.analysis.floor, config.analysis.ceiling
+    if data is None or floor not in data.arms:
+        return ()
+    negative = [arm for arm in data.arms if config.arms[arm].control in CONTROLS]
+    pairs = [[arm, floor] for arm in negative]
+    if ceiling in data.arms:
+        pairs.append([ceiling, floor])
+    checks = []
+    for comparison in _comparisons(pairs, data):
+        sign = comparison.paired.estimate.sign()
+        if sign is None:
+            sign = comparison.crossed.sign()
+        if comparison.first == ceiling:
+            expectation = f"the ceiling {ceiling} is above the floor {floor}"
+            holds = None if sign is None else sign > 0
+        else:
+            what = CONTROLS[config.arms[comparison.first].control]
+            expectation = f"{comparison.first} ({what}) is not above the floor {floor}"
+            holds = None if sign is None else sign <= 0
+        checks.append(Check(comparison.first, expectation, comparison, holds))
+    return tuple(checks)

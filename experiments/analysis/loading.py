@@ -1,0 +1,54 @@
+"""From a run directory to the arguments of the analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments.core.columns import Columns
+from experiments.analysis.analysis import Analysis, analyse
+from experiments.analysis.ledger_view import NEEDED
+from experiments.config.load import from_yaml_text
+from experiments.config.schema import ScenarioConfig
+from experiments.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run directory says about a run."""
+
+    path: Path
+    config: ScenarioConfig
+    config_yaml: str
+    ledger_digest: str
+    extra: Mapping[str, Any]
+    """The engine's counts after the last tick."""
+    header: Mapping[str, Any]
+    """Scenario name, versions, hardware."""
+    analysis: Analysis
+
+
+def load_run(run: RunDirectory) -> RunData:
+    """Read and analyse a run's committed ledger.
+
+    Raises:
+        RunError: If the directory cannot be read.
+        DataError: If a ledger file is missing or corrupt.
+    """
+    config = from_yaml_text(run.config_yaml)
+    ticks = run.manifest.ticks
+    extra = ticks[-1].extra if ticks else {}
+    tables: dict[str, Columns] = {
+        name: run.read(name, columns=columns) for name, columns in NEEDED.items()
+    }
+    return RunData(
+        run.path,
+        config,
+        run.config_yaml,
+        run.ledger_digest,
+        extra,
+        run.header,
+        analyse(tables, config, extra),
+    )

@@ -1,0 +1,136 @@
+"""``summary.json``: every metric of a run under a flat, readable name.
+
+Names::
+
+    primary.difference                       X accuracy of the first arm minus the second, paired
+    primary.difference_bootstrap             the same, crossed over cases and seeds
+    primary.detectable                       minimum detectable difference
+    secondary.A4-A2.difference, .p_holm      …
+    check.C1.difference, check.C1.holds      1 if the expectation holds, 0 if not
+    arm.A4.test_accuracy, arm.A4.pgr …       see `experiments.analysis.arms.ArmResult`
+    arm.A4.curve.tick_0004                   accuracy on the curve split
+    conversation.debate.judge_accuracy …     on teaching cases
+    conversation.debate.test.judge_accuracy  on test cases
+    conversation.debate.fault.verdict.unparsable
+    truth_spent.warm_start                   truths revealed, by purpose
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from environments.cases import Split
+from environments.core.columns import Columns
+from experiments.analysis.analysis import Analysis, Comparison, analyse
+from experiments.analysis.estimate import Estimate
+from experiments.analysis.loading import load_run
+from experiments.config.schema import ScenarioConfig
+from experiments.runs.directory import RunDirectory
+
+
+def summarize_run(run: RunDirectory, wall_s: float) -> dict[str, Any]:
+    """Return the summary of a run directory.
+
+    Args:
+        run: A run whose last tick is committed.
+        wall_s: Seconds that the run took.
+    """
+    data = load_run(run)
+    return document(
+        data.analysis, data.ledger_digest, wall_s,
+        run.header.get("versions", {}), run.header.get("hardware", {}),
+    )  # fmt: skip
+
+
+def summarize(
+    tables: Mapping[str, Columns],
+    config: ScenarioConfig,
+    extra: Mapping[str, Any],
+    *,
+    ledger_digest: str = "",
+    wall_s: float = 0.0,
+    versions: Mapping[str, str] | None = None,
+    hardware: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the summary of ledger tables; ``metrics`` is a pure function of the first three.
+
+    Args:
+        tables: The ledger's tables.
+        config: The scenario.
+        extra: The engine's counts, see `analyse`.
+        ledger_digest: Copied into the summary, as are the following.
+        wall_s: Seconds that the run took.
+        versions: Versions of the libraries used.
+        hardware: The machine.
+    """
+    analysis = analyse(tables, config, extra)
+    return document(analysis, ledger_digest, wall_s, versions or {}, hardware or {})
+
+
+def document(
+    analysis: Analysis,
+    ledger_digest: str,
+    wall_s: float,
+    versions: Mapping[str, str],
+    hardware: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``summary.json`` as plain data."""
+    return {
+        "scenario": analysis.config.name,
+        "seed": analysis.config.seed,
+        "ledger_digest": ledger_digest,
+        "metrics": metrics(analysis),
+        "wall_s": round(float(wall_s), 3),
+        "versions": dict(versions),
+        "hardware": dict(hardware),
+    }
+
+
+def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
+    """Return all metrics under flat names, as plain data."""
+    flat: dict[str, Estimate] = {}
+    if analysis.primary is not None:
+        flat |= _comparison("primary", analysis.primary)
+        flat["primary.detectable"] = analysis.primary.paired.detectable
+    for comparison in analysis.secondary:
+        name = f"secondary.{comparison.first}-{comparison.second}"
+        flat |= _comparison(name, comparison)
+        flat[f"{name}.p_holm"] = _p_value(comparison)
+    for check in analysis.checks:
+        flat[f"check.{check.arm}.difference"] = check.comparison.paired.estimate
+        flat[f"check.{check.arm}.holds"] = (
+            Estimate.missing("the data cannot tell")
+            if check.holds is None
+            else Estimate.exact(float(check.holds), analysis.seeds, "a yes or no")
+        )
+    for arm, result in analysis.arms.items():
+        flat |= {f"arm.{arm}.{name}": estimate for name, estimate in result.metrics.items()}
+        flat |= {f"arm.{arm}.curve.tick_{tick:04d}": point for tick, point in result.curve}
+    for name, by_split in analysis.conversations.items():
+        for split, found in by_split.items():
+            prefix = f"conversation.{name}" + ("" if split == Split.TEACHING else f".{split}")
+            flat |= {f"{prefix}.{metric}": value for metric, value in found.metrics.items()}
+            flat |= {
+                f"{prefix}.fault.{fault}": Estimate.exact(count, found.rooms)
+                for fault, count in found.faults.items()
+            }
+    flat |= {
+        f"truth_spent.{purpose}": Estimate.exact(count, count)
+        for purpose, count in sorted(analysis.truth_spent.items())
+    }
+    return {name: estimate.to_json() for name, estimate in flat.items()}
+
+
+def _comparison(prefix: str, comparison: Comparison) -> dict[str, Estimate]:
+    return {
+        f"{prefix}.difference": comparison.paired.estimate,
+        f"{prefix}.difference_bootstrap": comparison.crossed,
+    }
+
+
+def _p_value(comparison: Comparison) -> Estimate:
+    n = comparison.paired.estimate.n
+    if comparison.p_holm is None:
+        return Estimate.missing(comparison.paired.estimate.reason or "undefined", n)
+    return Estimate.exact(comparison.p_holm, n, "a p-value, corrected by Holm's method")

@@ -1,0 +1,1 @@
+"""Benchmarks: each module has a ``run`` that returns its measurements as a dictionary."""
