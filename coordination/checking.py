@@ -78,7 +78,7 @@ def _is_distribution(probs: NDArray[np.float64], n_options: NDArray[np.int64]) -
     # and each row's sum is taken in the same order whatever the batch.
     total = np.zeros(len(probs))
     fine = np.ones(len(probs), dtype=bool)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         for k in range(probs.shape[1]):
             p = probs[:, k]
             total += p

@@ -173,6 +173,8 @@ def _slices(p: _Probe) -> str:
     _same_cases(p.env.deal(p.all_ids[rows]), p.cases.take(rows), "with the batch it is dealt in")
     one = rows[:1]
     _same_cases(p.env.deal(p.all_ids[one]), p.cases.take(one), "when dealt alone")
+    none = rows[:0]
+    _same_cases(p.env.deal(p.all_ids[none]), p.cases.take(none), "in an empty batch")
     for group in p.env.information:
         whole = p.env.assess(p.cases, group, p.nobody(n))[rows]
         part = p.env.assess(p.cases.take(rows), group, p.nobody(len(rows)))

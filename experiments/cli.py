@@ -7,7 +7,7 @@ Every error that the framework raises on purpose becomes one line on standard er
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typer
 
@@ -18,9 +18,18 @@ from experiments.commands.examine import doctor
 from experiments.commands.look import list_, show
 from experiments.commands.run import INTERRUPTED, resume, run
 from experiments.commands.runs import report, verify
-from experiments.commands.shared import Imports
+from experiments.commands.shared import Imports, reflow
 
-_UsageError = typer.BadParameter.__mro__[2]  # click's ClickException, vendored by typer or not
+# click's ClickException, whether typer vendors click or depends on it.
+_USAGE_ERROR: type[Exception] = next(
+    cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"
+)
+
+_ABOUT = (
+    "Teams of strong, weak and human-proxy agents that decide together and learn online.\n\n"
+    "Strong agents explain or debate, a human-proxy judges; a weak agent learns from what it "
+    "hears, without ground truth. On a laptop or a Ray cluster, with the same result."
+)
 
 app = typer.Typer(
     name="facilitate",
@@ -32,16 +41,15 @@ app = typer.Typer(
     epilog="Start with [bold]facilitate list[/bold], then [bold]facilitate run debate[/bold].",
 )
 
-_RUN, _LOOK, _TEST = "Run", "Look", "Check"
-app.command(rich_help_panel=_RUN)(run)
-app.command(rich_help_panel=_RUN)(resume)
-app.command("list", rich_help_panel=_LOOK)(list_)
-app.command(rich_help_panel=_LOOK)(show)
-app.command(rich_help_panel=_LOOK)(report)
-app.command(rich_help_panel=_TEST)(verify)
-app.command(rich_help_panel=_TEST)(check)
-app.command(rich_help_panel=_TEST)(bench)
-app.command(rich_help_panel=_TEST)(doctor)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (run, resume),
+    "Look": (list_, show, report),
+    "Check": (verify, check, bench, doctor),
+}
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        _name = _command.__name__.rstrip("_")
+        app.command(_name, rich_help_panel=_panel, help=reflow(_command.__doc__))(_command)
 
 
 def _print_version(asked: bool) -> None:
@@ -52,18 +60,14 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_ABOUT)
 def _before(
     imports: Imports = None,
     _version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Teams of strong, weak and human-proxy agents that decide together and learn online.
-
-    A strong agent explains, two debate, a human-proxy judges; a weak agent learns from what it
-    hears, without ground truth. On a laptop or a Ray cluster, with the same result.
-    """
+    """Import what every command may need."""
     if imports:
         from experiments.config.plugins import import_modules
 
@@ -81,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(args=words, prog_name="facilitate", standalone_mode=False)
     except FacilitateError as error:
         return _fail(str(error), error.exit_code)
-    except _UsageError as error:
+    except _USAGE_ERROR as error:
         message = getattr(error, "format_message", error.__str__)()
         return _fail(f"{message} (see facilitate --help)", 2)
     except (KeyboardInterrupt, typer.Abort):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +53,9 @@ def generate(
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         drawn = _batch(backbone, [prompts[i] for i in rows], ask_id[rows], noise)
-        for row, ids in zip(rows, drawn, strict=True):
-            text = backbone.tokenizer.decode(ids, skip_special_tokens=True).strip()
-            speeches[row] = Speech(text, len(prompts[row]) + len(ids))
+        for place, written in zip(rows.tolist(), drawn, strict=True):
+            text = backbone.tokenizer.decode(written, skip_special_tokens=True).strip()
+            speeches[place] = Speech(text, len(prompts[place]) + len(written))
     return speeches
 
 
@@ -79,33 +81,35 @@ def _batch(
     step = torch.from_numpy(ids).to(device)
     place = torch.from_numpy(positions).to(device)
     seen = torch.from_numpy(mask).to(device)
+    takes = signature(backbone.model.forward).parameters
     cache = None
     with torch.inference_mode():
         for turn in range(int(room.max())):
+            given = {"position_ids": place, "logits_to_keep": 1}
             out = backbone.model(
                 input_ids=step,
                 attention_mask=seen,
-                position_ids=place,
                 past_key_values=cache,
                 use_cache=True,
-                logits_to_keep=1,
+                **{name: value for name, value in given.items() if name in takes},
             )
             cache = out.past_key_values
             chosen = _draw(out.logits[:, -1], backbone.config.temperature, ask_id, turn, noise)
-            for row in np.flatnonzero(open_rows):
-                written[row].append(int(chosen[row]))
+            for live in np.flatnonzero(open_rows).tolist():
+                written[live].append(int(chosen[live]))
             open_rows &= ~np.isin(chosen, ends) & (turn + 1 < room)
             if not open_rows.any():
                 break
             step = torch.from_numpy(chosen[:, None]).to(device)
-            place = place[:, -1:] + 1
+            # Rows that are done go on to keep the batch's shape, at no position beyond the last.
+            place = (place[:, -1:] + 1).clamp_max(backbone.max_length - 1)
             seen = torch.cat([seen, seen.new_ones(len(prompts), 1)], dim=1)
     return written
 
 
 def _ends(backbone: Backbone) -> list[int]:
     """Return all end tokens: the tokenizer's and those of the model's generation settings."""
-    ends: list[int] = []
+    ends: list[Any] = []
     for given in (
         backbone.tokenizer.eos_token_id,
         getattr(backbone.model.generation_config, "eos_token_id", None),

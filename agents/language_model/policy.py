@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 BASE = -1
 """Weight version of agents that do not learn: the model as built or loaded."""
+TIE = 1e-5
+"""Log-probabilities closer than this (in nats) count as equal: options of equal text differ only
+by float32 rounding, which depends on where they lie in a batch."""
 SILENT = frozenset({MessageKind.RULING, MessageKind.VOTE, MessageKind.LABEL})
 """Intents answered by a distribution without words."""
 
@@ -148,11 +151,12 @@ class LanguageModel:
     # -- parts -----------------------------------------------------------------------------
 
     def _best(self, asks: Asks, probs: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the most probable option; ties (options of equal text) fall by a keyed coin."""
+        """Return the most probable option; ties (within `TIE`) fall by a keyed coin."""
         coins = self._tie.uniform(asks.room_id, asks.agent_id, shape=(probs.shape[1],))
         with np.errstate(divide="ignore"):
             values = np.log(np.where(asks.option_mask & ~np.isnan(probs), probs, 0.0))
-        return fair_argmax(values, coins)
+        top = values.max(axis=1, keepdims=True)
+        return fair_argmax(np.where(values >= top - TIE, top, values), coins)
 
     def _groups(self, asks: Asks, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Bind each set of weights in turn; yield the rows that it answers."""

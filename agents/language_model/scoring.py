@@ -185,8 +185,15 @@ def collate(backbone: Backbone, cases: Sequence[Encoded], width: int) -> Batch:
     inputs = {name: on_device(value) for name, value in layout.inputs.items()}
     if "attention_mask" in inputs:
         inputs["attention_mask"] = inputs["attention_mask"].to(backbone.model.dtype)
-    queries = (on_device(part) for part in (rows, positions, targets, slots))
-    return Batch(inputs, *queries, on_device(lengths), on_device(exists))
+    return Batch(
+        inputs,
+        rows=on_device(rows),
+        positions=on_device(positions),
+        targets=on_device(targets),
+        slots=on_device(slots),
+        lengths=on_device(lengths),
+        exists=on_device(exists),
+    )
 
 
 def score(backbone: Backbone, batch: Batch) -> torch.Tensor:

@@ -123,7 +123,7 @@ class Reader:
         case = int(text.case[row])
         count = int(asks.n_options[row])
         items: Sequence[str] = text.evidence[case]
-        held = tuple(items[e] for e in np.flatnonzero(asks.held[row]) if items[e])
+        held = tuple(items[e] for e in np.flatnonzero(asks.held[row]).tolist() if items[e])
         heard = tuple(
             self._utterance(m, items) for m in range(self._first[row], self._first[row + 1])
         )

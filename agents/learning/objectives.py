@@ -329,7 +329,7 @@ def _verdicts(teaching: Teaching, conversation: str) -> VerdictRows:
 
 
 def _stated_rows(probs: Floats) -> NDArray[np.bool_]:
-    return np.isfinite(probs).all(axis=1)
+    return np.asarray(np.isfinite(probs).all(axis=1))
 
 
 def _one_hot(option: Ints, mask: NDArray[np.bool_]) -> Floats:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.core import beliefs
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -49,10 +51,9 @@ def log_normalize(values: Floats, mask: Bools) -> Floats:
         option, is NaN throughout: such a row has no distribution, and callers make it a fault.
     """
     inside = np.where(mask, values, -np.inf)
-    bad = np.isnan(inside).any(axis=-1, keepdims=True)
-    total = logsumexp(np.where(bad, -np.inf, inside))[..., None]
-    bad = bad | ~np.isfinite(total)
-    return np.where(bad, np.nan, inside - np.where(bad, 0.0, total))
+    top = np.max(inside, axis=-1, keepdims=True)  # NaN if the row has one
+    bad = ~np.isfinite(top)
+    return np.where(bad, np.nan, beliefs.log_normalize(np.where(bad, 0.0, inside), mask))
 
 
 def probabilities(log_probs: Floats) -> Floats:

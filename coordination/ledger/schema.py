@@ -110,7 +110,9 @@ DECISIONS = Table(
     },
 )
 """One row a decision asked for. ``presentation`` 0 is the room's own option order, 1 the swapped
-one, -1 the verdict over all orders asked (their mean; the row that counts)."""
+one, -1 the verdict over all orders asked (their mean; the row that counts, and whose ``tokens`` are
+those of all orders together). Hypothetical decisions (``probe``) are numbered from 2 up in their
+turn, so that keys stay unique."""
 
 SCORES = Table(
     keys=("room_id", "turn", "sender", "presentation"),

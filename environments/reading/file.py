@@ -72,7 +72,7 @@ class ReadingFile(Environment):
     evidence held where all evidence of the file has log-likelihoods (then `numeric` is true).
 
     Raises:
-        ConfigError: If a field is out of range.
+        ConfigError: If a field is out of range or the file has too few rows for a split.
         DataError: If the file is missing or a row is malformed (with its line).
     """
 
@@ -98,6 +98,8 @@ class ReadingFile(Environment):
         self._order = self._option_orders(keys)
         self._llr = self._likelihoods()
         self._split_name = self._assign(keys)
+        for split in plan.sizes:
+            self.case_ids(split, 0)
 
     def _option_orders(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return which option of the file each position shows, [R, K]; padding stays last."""

@@ -152,7 +152,7 @@ class Reading(Environment):
             {
                 "object": topic.integers(len(words.OBJECTS), ids, 0),
                 "place": topic.integers(len(words.PLACES), ids, 1),
-                "attributes": attributes.reshape(n, -1),
+                "attributes": attributes.reshape(n, c.n_options * c.n_attributes),
                 "witness": style.integers(len(words.WITNESSES), ids, 0, shape=(c.n_facts,)),
                 "deed": style.integers(len(words.DEEDS), ids, 1, shape=(c.n_facts,)),
             }

@@ -216,13 +216,18 @@ def _arm(
         judging = named if named in sources else taught_in[0] if taught_in else sources[0]
         judge = rows.take((rows["conversation"] == judging) & (rows["split"] == Split.TEST.value))
     metrics, calibrated = unaided_metrics(data, arm, config, judge)
-    heard = np.isin(rows["conversation"], list(sources)) & (rows["split"] == Split.TEACHING.value)
+    # Random targets and flipped truth need no conversation, so they bear no cost of one.
+    costed = sources if config.arms[arm].control in ("none", "shuffled") else ()
+    heard = np.isin(rows["conversation"], list(costed)) & (rows["split"] == Split.TEACHING.value)
     if Split.TEACHING.value in boots:
         metrics |= taught_metrics(labels, rows.take(heard), boots[Split.TEACHING.value])
+    chosen = config.arms[arm]
+    if chosen.objective.get("name") == "truth" and chosen.control == "none":
+        metrics["label_accuracy"] = Estimate.exact(1.0, labels.n, "the labels are the truth")
     spent = int(extra.get("truth_spent_by_arm", {}).get(arm, 0))
     metrics["truth_spent"] = Estimate.exact(spent, labels.n)
     given = int((labels["weight"] > 0).sum())
-    return ArmResult(arm, config.arms[arm].label, sources, metrics, calibrated, curve, given)
+    return ArmResult(arm, chosen.label, sources, metrics, calibrated, curve, given)
 
 
 def _comparisons(pairs: list[list[str]], data: ArmData | None) -> tuple[Comparison, ...]:

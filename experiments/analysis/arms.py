@@ -129,7 +129,7 @@ def unaided_metrics(
             none.
     """
     place, roles = data.arms.index(arm), config.analysis
-    metrics = {"test_accuracy": data.test.estimates(data.correct[place][None])[0]}
+    metrics = {"test_accuracy": data.test.proportions(data.correct[place][None])[0]}
     for name, other in (("uplift", roles.floor), ("uplift_over_naive", roles.naive)):
         metrics |= _uplift(data, arm, other, name)
     metrics["pgr"] = _pgr(data, arm, roles.floor, roles.ceiling)
@@ -172,7 +172,7 @@ def _imitation(data: ArmData, place: int, judge: Columns | None) -> Estimate:
     wrong = data.test.axes.grid(*keys, (judge["correct"] == 0) & (judge["choice"] >= 0))
     agrees = np.where(wrong == 1, (data.choice[place] == verdict).astype(np.float64), np.nan)
     agrees = np.where(np.isnan(data.choice[place]), np.nan, agrees)
-    return data.test.estimates(agrees[None], "the judge was never wrong on test cases")[0]
+    return data.test.proportions(agrees[None], "the judge was never wrong on test cases")[0]
 
 
 def taught_metrics(
@@ -197,7 +197,7 @@ def taught_metrics(
     place = labels["replicate"], labels["case_id"]
     scored = given & (labels["correct"] >= 0)
     right = axes.grid(*place, np.where(scored, labels["correct"], np.nan))
-    [accuracy] = bootstrap.estimates(right[None], "no label could be scored")
+    [accuracy] = bootstrap.proportions(right[None], "no label could be scored")
     found = {"label_accuracy": accuracy, "labels_missing": missing}
     taught = axes.grid(*place, np.where(given, 1.0, np.nan))
     count = bootstrap.sums(taught[None])[0]
@@ -236,6 +236,6 @@ def learning_curves(
             rows = (arm == name) & (exams["tick"] == tick)
             place = exams["replicate"][rows], exams["case_id"][rows]
             grids.append(bootstrap.axes.grid(*place, exams["correct"][rows]))
-        found = bootstrap.estimates(np.stack(grids)) if grids else []
+        found = bootstrap.proportions(np.stack(grids)) if grids else []
         points[name] = tuple(zip(ticks.tolist(), found, strict=True))
     return points

@@ -5,7 +5,9 @@ been run under other seeds. Both are resampled with replacement, independently, 
 counts (times its seed was drawn) × (times its case was drawn): Owen's pigeonhole bootstrap (Owen,
 "The pigeonhole bootstrap", Annals of Applied Statistics 2007). Its variance is never too small for
 the case term and the interaction; with S seeds the seed term is (S - 1)/S of its true size, which
-is why differences between arms are judged by Student's t over seeds instead.
+is why differences between arms are judged by Student's t over seeds instead. Measured on
+simulated arms of 150 cases (``tests/experiments/analysis``): with 3 seeds the 95 % intervals cover
+.97 where seeds differ little beside cases, .90 where they differ much; .91 to .99 with 5 or 10.
 
 One `CrossedBootstrap` serves all arms and all terms of a ratio, so that they share resamples. The
 draws are keyed: the same seed and axes give the same intervals whatever else is computed.
@@ -22,13 +24,15 @@ from numpy.typing import ArrayLike, NDArray
 from environments.core.columns import frozen
 from environments.core.keyed import Keyed
 from experiments.analysis.estimate import Estimate
-from experiments.analysis.statistics import LEVEL
+from experiments.analysis.statistics import LEVEL, wilson
 
 _CHUNK = 1 << 21
 """Elements of the count matrix that are worked on at once."""
 _KEEP = 1 << 26
 """Bytes of counts kept between calls; larger ones are drawn again."""
 ONE_SEED = "one seed: the interval covers the choice of cases only"
+
+ALL_EQUAL = "all outcomes are equal: Wilson's interval over the cases"
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,26 @@ class CrossedBootstrap:
             n = int((~np.isnan(grid)).sum())
             value = float(np.nanmean(grid)) if n else float("nan")
             found.append(self.estimate(value, draw, n) if n else Estimate.missing(nothing))
+        return found
+
+    def proportions(self, values: NDArray[np.float64], nothing: str = "no data") -> list[Estimate]:
+        """Return the mean of every grid of zeros and ones with its interval.
+
+        As `estimates`; where all outcomes are equal no resample differs from the sample, and the
+        bootstrap would claim certainty. Wilson's interval over the cases is given instead.
+
+        Args:
+            values: [M, S, C] of 0, 1 and NaN.
+            nothing: Reason given for a grid without observations.
+        """
+        found = self.estimates(values, nothing)
+        for place, estimate in enumerate(found):
+            if estimate.value in (0.0, 1.0):
+                cases = int((~np.isnan(values[place])).any(axis=0).sum())
+                bounds = wilson(int(estimate.value * cases), cases)
+                found[place] = Estimate(
+                    estimate.value, bounds.low, bounds.high, estimate.n, ALL_EQUAL
+                )
         return found
 
     def estimate(self, value: float, draws: NDArray[np.float64], n: int) -> Estimate:

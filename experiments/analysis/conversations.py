@@ -28,6 +28,9 @@ PER_ROOM = {"words_per_room": "words", "words_heard_per_room": "heard_words"} | 
 }
 """Metric to the column of `ledger_view.with_costs` that it averages."""
 
+PROPORTIONS = ("judge_accuracy", "accuracy_as_shown", "accuracy_swapped", "verdict_stability")
+"""Metrics that are shares of rooms."""
+
 
 @dataclass(frozen=True)
 class ConversationResult:
@@ -66,9 +69,19 @@ def analyse_conversation(
         **_by_order(verdict),
     }
     sampled |= {metric: verdict[column] for metric, column in PER_ROOM.items()}
-    names = list(sampled)
-    grids = np.stack([_grid(axes, verdict, sampled[name]) for name in names])
-    metrics = dict(zip(names, bootstrap.estimates(grids, _ONE_ORDER), strict=True))
+    grids = {name: _grid(axes, verdict, values) for name, values in sampled.items()}
+    shares = [name for name in grids if name in PROPORTIONS]
+    others = [name for name in grids if name not in PROPORTIONS]
+    metrics = dict(
+        zip(
+            [*shares, *others],
+            [
+                *bootstrap.proportions(np.stack([grids[n] for n in shares]), _ONE_ORDER),
+                *bootstrap.estimates(np.stack([grids[n] for n in others]), "no number was stated"),
+            ],
+            strict=True,
+        )
+    )
     with np.errstate(invalid="ignore"):
         confidence = np.where(
             np.isnan(verdict["probs"]).all(axis=1),

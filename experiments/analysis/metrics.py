@@ -31,6 +31,8 @@ INAPPLICABLE: dict[tuple[str, str], str] = {
     ("asd_brier", "explanation"): _NO_ADVICE_SIDE,
     ("words_per_room", "naive"): _NO_MESSAGES,
     ("words_per_room", "direct"): _NO_MESSAGES,
+    ("words_heard_per_room", "naive"): _NO_MESSAGES,
+    ("words_heard_per_room", "direct"): _NO_MESSAGES,
     ("messages_per_room", "naive"): _NO_MESSAGES,
     ("messages_per_room", "direct"): _NO_MESSAGES,
 }
@@ -92,8 +94,9 @@ def calibration(
     gap = np.where(members, correct - confidence, 0.0)
     value = float(np.abs(gap.sum(axis=(1, 2))).sum() / n)
     totals = bootstrap.sums(usable[None].astype(np.float64))[0]
-    draws = np.abs(bootstrap.sums(gap)).sum(axis=0) / totals
-    spread = bootstrap.estimate(value, draws - draws.mean() + value, n)
+    with np.errstate(invalid="ignore"):
+        draws = np.abs(bootstrap.sums(gap)).sum(axis=0) / totals
+    spread = bootstrap.estimate(value, draws - np.nanmean(draws) + value, n)
     ece = Estimate(
         value, max(0.0, spread.low or 0.0), min(1.0, spread.high or 0.0), n, bootstrap.note
     )

@@ -26,7 +26,7 @@ def bench(
     import pkgutil
     from json import dumps
 
-    from experiments import bench as package
+    import experiments.bench as package
 
     names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
     if name not in names:

@@ -12,6 +12,8 @@ from environments.core.errors import ConfigError, UnknownNameError
 from experiments.commands.shared import Imports, console, existing_run, take_apart
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from environments.core.registry import Registry
 
 Row = tuple[str, str, str]
@@ -23,7 +25,7 @@ KINDS = ("environments", "protocols", "policies", "proxies", "objectives", "scen
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[" + "|".join(KINDS) + "]", help="What to list; all by default."),
+        typer.Argument(metavar="|".join(KINDS), help="What to list; all by default."),
     ] = None,
     imports: Imports = None,
 ) -> None:
@@ -52,7 +54,7 @@ def show(
     arguments: Annotated[
         list[str],
         typer.Argument(
-            metavar="SCENARIO|RUN [KEY=VALUE]...",
+            metavar="SCENARIO|RUN KEY=VALUE",
             help="A scenario's name or YAML file, or a run directory.",
         ),
     ],
@@ -109,7 +111,7 @@ def _rows(kind: str) -> list[Row]:
         "environments": lambda: _registered(ENVIRONMENTS),
         "protocols": lambda: _registered(PROTOCOLS),
         "policies": lambda: _registered(POLICIES),
-        "proxies": lambda: _registered(POLICIES, only=_is_proxy),
+        "proxies": lambda: _registered(POLICIES, only=_is_proxy) + _proxy_parts(),
         "objectives": lambda: _registered(OBJECTIVES),
         "scenarios": _scenarios,
     }
@@ -135,6 +137,29 @@ def _is_proxy(policy: type) -> bool:
     )
 
 
+def _proxy_parts() -> list[Row]:
+    """Return the presets of `human_proxy` and the stages that it is composed of."""
+    from importlib import import_module
+
+    from agents.human_proxy.presets import PRESETS, STAGES
+
+    rows = []
+    for name, preset in PRESETS.items():
+        changed = [
+            f"{stage}.{key} {value}"
+            for stage in STAGES
+            for key, value in vars(getattr(preset, stage)).items()
+            if value != getattr(getattr(PRESETS["rational"], stage), key)
+        ]
+        meaning = f"unlike rational: {', '.join(changed)}" if changed else "the exact Bayesian"
+        rows.append((f"  preset={name}", meaning, ""))
+    for stage in STAGES:
+        cls = getattr(import_module(f"agents.human_proxy.{stage}"), stage.capitalize())
+        first = (cls.__doc__ or "").strip().splitlines()[0]
+        rows.append((f"  {stage}", first, getattr(cls, "source", "")))
+    return rows
+
+
 def _scenarios() -> list[Row]:
     from experiments.config.load import read_scenario, scenario_names
 
@@ -147,16 +172,15 @@ def _scenarios() -> list[Row]:
     return rows
 
 
-def _print(kind: str, rows: list[Row], out) -> None:
+def _print(kind: str, rows: list[Row], out: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     last = "environments" if kind == "scenarios" else "source"
     table = Table(title=kind, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("name", style="bold cyan", no_wrap=True)
     table.add_column("what it is", ratio=3)
     table.add_column(last, style="dim", ratio=2)
-    from rich.text import Text
-
     for name, what, source in rows:
         table.add_row(Text(name), Text(what), Text(source))
     out.print(table)

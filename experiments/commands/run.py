@@ -32,7 +32,7 @@ def run(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SCENARIO] [KEY=VALUE]... [out=DIR]",
+            metavar="SCENARIO KEY=VALUE out=DIR",
             help="A scenario's name or YAML file (default: debate_teaches_weak), settings that "
             "replace its own, and the run directory (default: runs/SCENARIO-ENVIRONMENT-TIME).",
         ),
@@ -62,12 +62,14 @@ def run(
 
     from experiments.config.load import load_scenario
     from experiments.config.plugins import import_modules
+    from experiments.config.preflight import preflight
     from experiments.doctor import check_device, own_names
 
     own_names()
     import_modules(imports or ())
     config = load_scenario(given.scenario, given.overrides)
     check_device(config)
+    preflight(config)
     path = Path(given.out or default_directory(config)).expanduser().resolve()
 
     def start(progress: Progress) -> RunResult:
@@ -85,7 +87,7 @@ def resume(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[runtime.KEY=VALUE]...",
+            metavar="runtime.KEY=VALUE",
             help="Where to go on, e.g. runtime=inprocess; the result does not depend on it.",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -105,6 +106,14 @@ def existing_run(path: str) -> Path:
     if not (run / "config.yaml").is_file():
         raise ConfigError(f"{path}: not a run directory (it has no config.yaml)")
     return run
+
+
+def reflow(doc: str | None) -> str:
+    """Return a docstring for the help page: each paragraph on one line, examples as they are."""
+    paragraphs = inspect.cleandoc(doc or "").split("\n\n")
+    return "\n\n".join(
+        text if text.startswith(" ") else " ".join(text.split()) for text in paragraphs
+    )
 
 
 def say(text: str) -> None:

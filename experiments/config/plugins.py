@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from environments.core.errors import ConfigError, FacilitateError
+from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 
 _imported: list[str] = []
 
@@ -47,6 +47,20 @@ def import_modules(names: Iterable[str]) -> None:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"--import {name}: {line}") from error
         _imported.append(name)
+
+
+def imported_class(module: str, attribute: str) -> type:
+    """Return a class of a module that `import_modules` has imported.
+
+    Raises:
+        UnknownNameError: The module has no class of this name.
+    """
+    contents = vars(sys.modules[module])
+    found = contents.get(attribute)
+    if not isinstance(found, type):
+        own = [name for name, value in contents.items() if isinstance(value, type)]
+        raise UnknownNameError("class", attribute, own, f"module {module}")
+    return found
 
 
 def imported_modules() -> tuple[str, ...]:

@@ -128,7 +128,8 @@ class MutationConfig:
 class ActorResources:
     """What one Ray actor asks for."""
 
-    num_cpus: float = 0.5
+    num_cpus: float = 0.15
+    """Small, because hosts of different kinds work in turns: six fit on one core."""
     num_gpus: float = 0.0
 
 

@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agents import OBJECTIVES, POLICIES
+import numpy as np
+
+from agents import OBJECTIVES
 from coordination import PROTOCOLS
 from coordination.messages import Role
+from coordination.seating import SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
@@ -31,6 +34,7 @@ RUNTIMES = ("ray", "inprocess")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _MAX_SEED = 2**31 - 1
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 def validate(config: ScenarioConfig) -> None:
@@ -129,18 +133,10 @@ def _name(key: str, name: str, what: str) -> None:
 def _agents(config: ScenarioConfig) -> None:
     environment, settings = component(ENVIRONMENTS, config.environment, "environment")
     information: Sequence[str] = environment.groups(settings)  # type: ignore[attr-defined]
-    numeric = bool(getattr(environment, "numeric", True))
     for name, agent in config.agents.items():
         where = f"agents.{name}"
         _one_of(f"{where}.role", agent.role, [role.value for role in Role], "role")
         _one_of(f"{where}.information", agent.information, information, "information group")
-        policy = POLICIES.get(agent.policy["name"], f"{where}.policy.name")
-        if getattr(policy, "needs_numeric", False) and not numeric:
-            raise ConfigError(
-                f"{where}.policy: {agent.policy['name']!r} weighs numeric evidence, and the "
-                f"environment {config.environment['name']!r} has none (use a policy that reads "
-                "text, such as language_model)"
-            )
     student = config.learner.student
     if student:
         _known("learner.student", student, config.agents, "agent")
@@ -167,8 +163,12 @@ def _conversations(config: ScenarioConfig) -> None:
                     "per arm and sits only in its own exam (seat another agent)"
                 )
         cls, settings = component(PROTOCOLS, conversation.protocol, f"{where}.protocol")
+        filled = {
+            seat: SeatSpec(_NOBODY, config.agents[agent].information, _NOBODY, _NOBODY)
+            for seat, agent in conversation.seats.items()
+        }
         try:
-            cls(settings).check(tuple(conversation.seats))
+            cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
 
@@ -215,12 +215,20 @@ def _control(config: ScenarioConfig, name: str, arm: ArmConfig, where: str) -> N
 
 
 def _objective_conversations(config: ScenarioConfig, arm: ArmConfig, where: str) -> None:
-    """Check that every conversation that an objective learns from is held."""
+    """Check that every conversation that an objective learns from is held, with its seat."""
     cls, settings = component(OBJECTIVES, arm.objective, f"{where}.objective")
-    asked: Iterable[str] = getattr(cls(settings), "conversations", ())
-    for conversation in asked:
+    try:
+        needs = cls(settings).needs()
+    except FacilitateError as error:
+        raise ConfigError(f"{where}.objective: {error}") from error
+    for conversation in sorted(needs.conversations):
         if conversation != EXAM:
             _known(f"{where}.objective", conversation, config.conversations, "conversation")
+    for stated in sorted(needs.stated):
+        conversation, _, seat = stated.partition(".")
+        if conversation in config.conversations:
+            seats = config.conversations[conversation].seats
+            _known(f"{where}.objective", seat, seats, f"seat of conversation {conversation!r}")
 
 
 def _analysis(config: ScenarioConfig) -> None:

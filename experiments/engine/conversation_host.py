@@ -245,7 +245,8 @@ class ConversationHost:
         exams = decided = {}
         if "scores" in tables:
             exam = tables["scores"]["conversation"] == EXAM
-            exams = tally({"scores": tables["scores"].take(exam)}, "agent_id")
+            measured = exam & (tables["scores"]["split"] != Split.TEACHING.value)
+            exams = tally({"scores": tables["scores"].take(measured)}, "agent_id")
             decided = tally({"scores": tables["scores"].take(~exam)}, "conversation")
         return {
             "part": part,

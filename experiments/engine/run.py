@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.core.errors import RunError
+from environments.core.errors import ConfigError, RunError
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
 from experiments.config.schema import ScenarioConfig
@@ -67,7 +67,11 @@ def run_scenario(
         header = {"scenario": config.name, **fingerprint()}
         keep = config.schedule.keep_snapshots
         with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
-            Driver(config, run, runtime, progress, at).run()
+            try:
+                Driver(config, run, runtime, progress, at).run()
+            except ConfigError:
+                run.discard()  # hosts refused to start: leave nothing half-written
+                raise
             return _finish(config, run, progress, started)
     finally:
         runtime.close()

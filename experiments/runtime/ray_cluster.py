@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +150,8 @@ class RayRuntime:
         self._device = device
         self._namespace = f"facilitate-{uuid.uuid4().hex[:12]}"
         self._started_here = False
+        # Workers live in it: math libraries fail in a folder that has been removed.
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._actors: list[Any] = []
         self._starts = 0
         self._moved_before = 0
@@ -178,7 +180,8 @@ class RayRuntime:
         options.setdefault("include_dashboard", False)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
-        with _empty_folder():
+        self._folder = tempfile.TemporaryDirectory(prefix="facilitate-ray-")
+        with contextlib.chdir(self._folder.name):
             try:
                 ray.init(address="local", namespace=self._namespace, **options)
             except (ValueError, TypeError, RuntimeError, OSError) as error:
@@ -270,6 +273,8 @@ class RayRuntime:
             self.stop_hosts()
             if self._started_here:
                 ray.shutdown()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def driver_bytes(self) -> int:
@@ -286,20 +291,6 @@ def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
-
-
-@contextlib.contextmanager
-def _empty_folder() -> Iterator[None]:
-    """Start Ray from an empty folder, so that nothing in the user's folder shadows ours."""
-    before = os.getcwd()
-    folder = tempfile.mkdtemp(prefix="facilitate-ray-")
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
 
 
 def _wire_bytes(values: tuple) -> int:

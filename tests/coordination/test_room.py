@@ -64,7 +64,7 @@ def test_simultaneous_speech_is_not_heard_in_its_turn():
 
 
 def test_sequential_speech_is_heard():
-    crew = BayesianCrew()
+    crew = ScriptCrew()
     room = round_room(SEATS, crew=crew)
     room.speak("proponent", Argument)
     room.speak("opponent", Argument)
@@ -160,9 +160,7 @@ def test_open_makes_child_rooms_and_absorb_brings_their_verdicts_home():
     claims = world.deal(np.array([100, 101, 102]))
     kids = room.open(claims, parent=[0, 1, 0])
     parent = room.room_id
-    np.testing.assert_array_equal(
-        kids.room_id, hash_id(parent[[0, 1, 0]], np.array([0, 0, 1]))
-    )
+    np.testing.assert_array_equal(kids.room_id, hash_id(parent[[0, 1, 0]], np.array([0, 0, 1])))
     kids.decide("judge")
     more = room.where(np.array([True, False])).open(world.deal(np.array([103])), protocol="other")
     assert more.room_id[0] == hash_id(parent[0], 2)
@@ -233,6 +231,16 @@ def test_probe_is_heard_by_nobody_and_takes_no_turn():
     extra = probed["decisions"].take(probed["decisions"]["probe"])
     assert extra["presentation"].tolist() == [2, 4] * 4, "1 was the draft"
     assert extra["turn"].tolist() == [1] * 8
+
+
+def test_probes_are_counted_anew_in_every_turn():
+    room = round_room(SEATS, n=1, rules=ONE_ORDER)
+    for _ in range(2):
+        room.probe("judge")
+        room.speak("proponent", Argument)
+    decisions = room.record()["decisions"]
+    assert decisions["turn"].tolist() == [0, 1]
+    assert decisions["presentation"].tolist() == [2, 2]
 
 
 def test_probe_given_a_draft_is_what_the_judge_would_say_after_it():
@@ -369,7 +377,7 @@ def test_verdict_of_rooms_that_were_not_asked_is_missing():
 
 
 def test_a_message_to_some_is_heard_by_these_only():
-    crew = BayesianCrew()
+    crew = ScriptCrew()
     room = round_room(SEATS, crew=crew)
     room.speak("proponent", Argument, to=("judge",))
     room.speak("opponent", Argument)

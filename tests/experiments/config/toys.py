@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from agents import OBJECTIVES, POLICIES
+from agents.learning.objectives import Needs
 from coordination import PROTOCOLS
 from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError
@@ -105,6 +106,7 @@ class Talk:
 class GoalConfig:
     name: str = "toy_goal"
     conversation: str = ""
+    seat: str = "speaker"
 
 
 @OBJECTIVES.register("toy_goal")
@@ -114,7 +116,11 @@ class Goal:
     Config = GoalConfig
 
     def __init__(self, config: GoalConfig) -> None:
-        self.conversations = (config.conversation,) if config.conversation else ()
+        self.config = config
+
+    def needs(self) -> Needs:
+        held = frozenset({self.config.conversation} - {""})
+        return Needs(held, frozenset({f"{name}.{self.config.seat}" for name in held}))
 
 
 SCENARIO = """

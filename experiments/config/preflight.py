@@ -1,0 +1,48 @@
+"""Building what is cheap to build, before a run directory exists or a cluster is started.
+
+`experiments.config.validate` checks what can be seen in the text of a configuration. Here the
+environment is built (so a missing data file, a malformed line or a split larger than the data is
+found), and every policy that needs no language model; then their fit is checked.
+"""
+
+from __future__ import annotations
+
+from agents import POLICIES
+from environments import ENVIRONMENTS
+from environments.base import Environment, SplitPlan
+from environments.cases import Split
+from environments.core.errors import ConfigError, FacilitateError
+from experiments.config.components import component
+from experiments.config.schema import ScenarioConfig
+
+
+def preflight(config: ScenarioConfig) -> Environment:
+    """Build the environment and the numeric policies of a validated scenario.
+
+    Returns:
+        The environment.
+
+    Raises:
+        ConfigError: A component refuses its configuration, or a policy that weighs numeric
+            evidence meets an environment that has none.
+        DataError: A malformed data file, with its line.
+    """
+    cls, settings = component(ENVIRONMENTS, config.environment, "environment")
+    sizes = {split: getattr(config.splits, split.value) for split in Split}
+    environment = cls(settings, SplitPlan(sizes))
+    for name, agent in config.agents.items():
+        where = f"agents.{name}.policy"
+        policy, policy_settings = component(POLICIES, agent.policy, where)
+        if getattr(policy, "reads_text", False):
+            continue
+        if not environment.numeric and getattr(policy, "needs_numeric", True):
+            raise ConfigError(
+                f"{where}: {agent.policy['name']!r} weighs numeric evidence, which the environment "
+                f"{config.environment['name']!r} does not have here (use a policy that reads text, "
+                "such as language_model)"
+            )
+        try:
+            policy(policy_settings, 0)
+        except FacilitateError as error:
+            raise ConfigError(f"{where}: {error}") from error
+    return environment

@@ -1,0 +1,293 @@
+"""Tables as plain cells; the console and the HTML report both render these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from environments.cases import Split
+from experiments.analysis.analysis import Analysis, Check, Comparison
+from experiments.analysis.estimate import Estimate
+from experiments.report.describe import flatten
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table ready to print."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...]
+    """Columns that are numbers (right-aligned, tabular figures)."""
+    notes: tuple[str, ...] = field(default=())
+    """What the intervals are and why cells are empty."""
+
+
+def percent(estimate: Estimate) -> str:
+    """Return a share in percent with its interval: ``74.2 [69.0, 78.3]``."""
+    return _form(estimate, 100.0, ".1f")
+
+
+def points(estimate: Estimate) -> str:
+    """Return a difference in percentage points with its interval and signs."""
+    return _form(estimate, 100.0, "+.1f")
+
+
+def ratio(estimate: Estimate) -> str:
+    """Return a ratio with its interval: ``0.55 [0.39, 0.73]``."""
+    return _form(estimate, 1.0, ".2f")
+
+
+def amount(estimate: Estimate) -> str:
+    """Return a cost without its interval: ``129``."""
+    return NOTHING if estimate.value is None else f"{estimate.value:,.0f}".replace(",", " ")
+
+
+def arms_table(analysis: Analysis) -> Cells:
+    """Return the main table: every arm, what it was taught, what it learned, what that cost."""
+    roles = analysis.config.analysis
+    header = (
+        "arm", "taught with", "labels right,\n%", "unaided on\nunseen cases, %",
+        f"uplift over {roles.floor or 'floor'}", "PGR", "words", "tokens", "truth",
+    )  # fmt: skip
+    rows = []
+    for name, arm in analysis.arms.items():
+        m = arm.metrics
+        pgr = {roles.floor: "(floor)", roles.ceiling: "(ceiling)"}.get(name) or ratio(m["pgr"])
+        rows.append(
+            (
+                name,
+                arm.label,
+                percent(m.get("label_accuracy", Estimate.missing(""))),
+                percent(m["test_accuracy"]),
+                _uplift(m),
+                pgr,
+                amount(m.get("words_per_label", Estimate.missing(""))),
+                amount(m.get("tokens_per_label", Estimate.missing(""))),
+                amount(m["truth_spent"]),
+            )  # fmt: skip
+        )
+    return Cells("Arms", header, tuple(rows), tuple(range(2, 9)), _arm_notes(analysis))
+
+
+def details_table(analysis: Analysis) -> Cells:
+    """Return what else is known of every arm."""
+    naive = analysis.config.analysis.naive or "naive"
+    header = (
+        "arm", "taught with", f"uplift over {naive}", "repeats judge's errors, %",
+        "calibration error", "labels given", "labels missing",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            name, arm.label, _uplift(arm.metrics, "uplift_over_naive"),
+            percent(arm.metrics["imitation"]), ratio(arm.metrics["ece"]), str(arm.labels),
+            amount(arm.metrics.get("labels_missing", Estimate.missing(""))),
+        )
+        for name, arm in analysis.arms.items()
+    )  # fmt: skip
+    notes = (
+        "Repeats judge's errors: agreement with the judge of the conversation that taught the arm, "
+        "on test cases where that judge is wrong. Calibration error: expected calibration error "
+        "over 10 bins (biased upwards on few cases). Missing labels: verdicts that were faulty or "
+        "inconclusive, which give no sample.",
+    )
+    return Cells("More about the arms", header, rows, tuple(range(2, 7)), notes)
+
+
+def conversations_table(analysis: Analysis, brief: bool = False) -> Cells:
+    """Return how well each conversation's judge decided, and what it cost.
+
+    Args:
+        analysis: What the run showed.
+        brief: Leave out what does not fit a console.
+    """
+    splits = [
+        split.value
+        for split in Split
+        if any(split.value in found for found in analysis.conversations.values())
+    ]
+    columns: list[tuple[str, list[str]]] = [("conversation", list(analysis.conversations))]
+    by_split = list(analysis.conversations.values())
+    if not brief:
+        sizes = [" + ".join(str(found.rooms) for found in one.values()) for one in by_split]
+        columns.append(("rooms", sizes))
+    for split in splits:
+        right = [
+            percent(one[split].metrics["judge_accuracy"]) if split in one else NOTHING
+            for one in by_split
+        ]
+        columns.append((f"judge right,\n{split}, %", right))
+    shown = [analysis.conversation(name).metrics for name in analysis.conversations]
+    if not brief:
+        columns.append(("log score", [ratio(m["log_score"]) for m in shown]))
+    columns += [
+        ("ASD (log)", [ratio(m["asd_log"]) for m in shown]),
+        ("same if\nswapped, %", [percent(m["verdict_stability"]) for m in shown]),
+        ("words", [amount(m["words_per_room"]) for m in shown]),
+        ("faults", [str(sum(sum(f.faults.values()) for f in one.values())) for one in by_split]),
+    ]
+    header = tuple(name for name, _ in columns)
+    rows = tuple(zip(*(values for _, values in columns), strict=True))
+    numeric = tuple(range(1, len(header)))
+    return Cells("Conversations", header, rows, numeric, _conversation_notes(analysis))
+
+
+def comparisons_table(analysis: Analysis) -> Cells:
+    """Return the primary and secondary comparisons."""
+    header = (
+        "comparison", "", "difference over seeds", "over cases and seeds", "p (Holm)",
+        "detectable",
+    )  # fmt: skip
+    chosen = [("primary", analysis.primary)] if analysis.primary else []
+    chosen += [("secondary", comparison) for comparison in analysis.secondary]
+    rows = tuple(
+        (
+            f"{c.first} − {c.second}", kind, points(c.paired.estimate), points(c.crossed),
+            NOTHING if c.p_holm is None else f"{c.p_holm:.3f}", _detectable(c),
+        )
+        for kind, c in chosen
+        if c is not None
+    )  # fmt: skip
+    notes = (
+        f"Accuracy on unseen cases, first minus second, in points. Over seeds: paired, Student t, "
+        f"n = {analysis.seeds} seeds. Over cases and seeds: crossed bootstrap, "
+        f"{analysis.config.analysis.bootstrap} resamples. p: paired t test, corrected by Holm's "
+        f"method within the secondary comparisons. Detectable: true difference that this design "
+        f"finds with 80 % probability.",
+    )
+    return Cells("Comparisons", header, rows, (2, 3, 4, 5), notes)
+
+
+def checks_table(analysis: Analysis) -> Cells:
+    """Return the checks of soundness with their verdicts."""
+    rows = tuple(
+        (check.expectation, _best(check.comparison), _verdict(check)) for check in analysis.checks
+    )
+    over = "bootstrap over cases (one seed)"
+    if analysis.seeds > 1:
+        over = f"paired over {analysis.seeds} seeds (Student t)"
+    notes = (
+        f"Difference of accuracy on unseen cases in points, {over}. A control fails if its "
+        "interval lies above zero; the ceiling fails unless its interval does.",
+    )
+    return Cells("Checks", ("what must hold", "difference", "verdict"), rows, (1,), notes)
+
+
+def truth_table(analysis: Analysis) -> Cells:
+    """Return how often the truth was looked up, for what, and which arms did."""
+    rows = [("purpose", purpose, str(n)) for purpose, n in sorted(analysis.truth_spent.items())]
+    rows += [
+        ("arm", f"{name} {arm.label}", amount(arm.metrics["truth_spent"]))
+        for name, arm in analysis.arms.items()
+        if arm.metrics["truth_spent"].value
+    ]
+    note = (
+        "Truths revealed over all seeds. Scoring reveals none to anybody; arms not named spent "
+        "none."
+    )
+    if analysis.arms:
+        note += " The warm start is shared by all arms."
+    return Cells("Where the truth went", ("", "who", "truths"), tuple(rows), (2,), (note,))
+
+
+def environment_table(extra: Mapping[str, Any]) -> Cells:
+    """Return what the environment says about itself: measured accuracies, known numbers."""
+    about = extra.get("environment", {})
+    known = {**about.get("details", {}), **about.get("references", {})}
+    rows: list[tuple[str, str]] = []
+    for name, fact in known.items():
+        if isinstance(fact, Mapping) and {"value", "meaning"} <= set(fact):
+            kind = "exact" if fact.get("exact") else f"measured, n = {fact.get('n')}"
+            value = next(flatten(fact["value"]))[1]
+            rows.append((f"{name.replace('_', ' ')}: {fact['meaning']} ({kind})", value))
+        else:
+            rows += list(flatten(fact, str(name).replace("_", " ")))
+    return Cells("The environment", ("what", "value"), tuple(rows), (1,))
+
+
+def _form(estimate: Estimate, scale: float, form: str) -> str:
+    if estimate.value is None:
+        return NOTHING
+    text = f"{scale * estimate.value:{form}}"
+    if estimate.low is not None and estimate.high is not None:
+        text += f" [{scale * estimate.low:{form}}, {scale * estimate.high:{form}}]"
+    return text.replace("-", "−")
+
+
+def _uplift(metrics: Mapping[str, Estimate], name: str = "uplift") -> str:
+    """Return the paired difference; with one seed the bootstrap over cases stands in."""
+    paired = metrics[name]
+    if paired.value is None or paired.has_interval:
+        return points(paired)
+    return points(metrics[f"{name}_bootstrap"]) + "*"
+
+
+def _best(comparison: Comparison) -> str:
+    """Return the paired difference; where it has no interval, the bootstrap stands in."""
+    paired = comparison.paired.estimate
+    if paired.value is None or paired.has_interval:
+        return points(paired)
+    return points(comparison.crossed) + "*"
+
+
+def _first_split(analysis: Analysis) -> str:
+    found = [analysis.conversation(name).split for name in analysis.conversations]
+    return found[0] if found else "no"
+
+
+def _detectable(comparison: Comparison) -> str:
+    value = comparison.paired.detectable.value
+    return NOTHING if value is None else f"{100 * value:.1f}"
+
+
+def _verdict(check: Check) -> str:
+    return {True: "holds", False: "FAILS", None: "cannot be told"}[check.holds]
+
+
+def _arm_notes(analysis: Analysis) -> tuple[str, ...]:
+    seeds, cases = analysis.seeds, analysis.test_cases
+    kind = "over cases (one seed)" if seeds == 1 else "crossed over cases and seeds"
+    notes = [
+        f"{seeds} seed{'s' * (seeds != 1)}, {cases} unseen cases"
+        + (" — fewer than 5 seeds: illustrative." if analysis.illustrative else "."),
+        f"Intervals at 95 %: bootstrap {kind}; uplift in points, paired over seeds (Student t). "
+        "Words: heard by the judge per label. Tokens: read and written by language models in the "
+        "conversation, per label. Truth: truths spent on the arm.",
+    ]
+    if any("*" in _uplift(arm.metrics) for arm in analysis.arms.values()):
+        notes.append("* no spread over seeds to build an interval from: bootstrap instead.")
+    ends = (analysis.config.analysis.floor, analysis.config.analysis.ceiling)
+    reasons = {
+        arm.metrics["pgr"].reason
+        for name, arm in analysis.arms.items()
+        if name not in ends and arm.metrics["pgr"].value is None
+    }
+    notes += [f"PGR –: {reason}." for reason in sorted(reasons)]
+    return tuple(notes)
+
+
+def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
+    kind = "cases (one seed)" if analysis.seeds == 1 else "cases and seeds"
+    notes = [
+        f"Intervals at 95 %: bootstrap over {kind}. Judge right: the verdict over all presentation "
+        "orders; inconclusive counts as wrong. ASD: judge's score of an agent arguing the truth "
+        "minus one arguing a falsehood. Words: said per room. Scores and costs: on "
+        f"{_first_split(analysis)} cases.",
+    ]
+    kinds: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    for by_split in analysis.conversations.values():
+        for found in by_split.values():
+            for fault, count in found.faults.items():
+                kinds[fault] = kinds.get(fault, 0) + count
+            if found.metrics["asd_log"].value is None:
+                reasons[found.protocol] = found.metrics["asd_log"].reason
+    if kinds:
+        listed = ", ".join(f"{fault} {count}" for fault, count in sorted(kinds.items()))
+        notes.append(f"Faults: {listed}.")
+    notes += [f"ASD –, {protocol}: {reason}." for protocol, reason in reasons.items()]
+    return tuple(notes)

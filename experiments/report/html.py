@@ -1,0 +1,305 @@
+"""The report: one self-contained HTML file that can be sent to a colleague.
+
+Everything that a run produced is text to be escaped: templates escape by default, the only markup
+let through is our own style sheet and the figures that we draw. A content security policy forbids
+scripts and external resources besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from coordination.ledger.files import replace_file
+from environments.core.errors import FacilitateError
+from experiments.analysis.analysis import Analysis
+from experiments.analysis.loading import RunData, load_run
+from experiments.engine.build import build_environment
+from experiments.report import cells as tables
+from experiments.report import figures
+from experiments.report.cells import Cells
+from experiments.report.describe import describe_arm, flatten, roles
+from experiments.report.rooms import ShownRoom, shown_rooms
+from experiments.report.sentence import environment_name, first_sentence
+from experiments.runs.directory import RunDirectory
+
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its caption."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Long text behind a fold."""
+
+    title: str
+    text: str
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report; empty ones are left out."""
+
+    id: str
+    title: str
+    texts: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Cells, ...] = ()
+    rooms: tuple[ShownRoom, ...] = ()
+    blocks: tuple[Block, ...] = field(default=())
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.figures or self.rooms or self.blocks or self.tables)
+
+
+def write_report(run_directory: RunDirectory | Path | str) -> Path:
+    """Write ``report.html`` into a run directory and return its path.
+
+    Args:
+        run_directory: An open run, or the path of one.
+
+    Raises:
+        RunError: If it is no run directory.
+        DataError: If its ledger cannot be read.
+    """
+    if not isinstance(run_directory, RunDirectory):
+        with RunDirectory.open(run_directory) as run:
+            return write_report(run)
+    data = load_run(run_directory)
+    rooms, missing = _rooms(run_directory, data)
+    wall_s = run_directory.summary()["wall_s"] if run_directory.status == "complete" else None
+    page = render_report(data, rooms, missing, wall_s)
+    target = run_directory.path / REPORT_FILE
+    replace_file(target, page.encode("utf-8"))
+    return target
+
+
+def render_report(
+    data: RunData, rooms: list[ShownRoom], rooms_missing: str = "", wall_s: float | None = None
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        data: The run.
+        rooms: Conversations to show.
+        rooms_missing: Why conversations cannot be shown; '' if they can.
+        wall_s: Seconds that the run took, where known.
+    """
+    from jinja2 import Environment as Templates
+    from jinja2 import StrictUndefined
+    from markupsafe import Markup
+
+    analysis = data.analysis
+    sections = [
+        _comparison(analysis),
+        _learning(analysis),
+        _judges(analysis),
+        _checks(analysis),
+        _conversations(rooms, rooms_missing),
+        _arms(data),
+        _environment(data),
+        _reproduce(data, wall_s),
+    ]
+    assets = resources.files("experiments.report") / "assets"
+    templates = Templates(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = templates.from_string((assets / "report.html").read_text("utf-8"))
+    return template.render(
+        title=f"{data.config.name} on {environment_name(analysis)}",
+        kicker=f"{data.config.name} on {environment_name(analysis)}, "
+        f"{analysis.seeds} seed{'s' * (analysis.seeds != 1)} from {data.config.seed}",
+        sentence=first_sentence(analysis),
+        illustrative=analysis.illustrative,
+        description=data.config.description,
+        style=Markup((assets / "report.css").read_text("utf-8")),
+        sections=[_safe(section) for section in sections if not section.empty],
+    )
+
+
+def _safe(section: Section) -> dict[str, Any]:
+    """Return a section as the template takes it: of all texts, only our own figures are markup."""
+    from markupsafe import Markup
+
+    return {
+        "id": section.id,
+        "title": section.title,
+        "texts": section.texts,
+        "figures": [{"svg": Markup(f.svg), "caption": f.caption} for f in section.figures],
+        "tables": section.tables,
+        "rooms": section.rooms,
+        "blocks": section.blocks,
+    }
+
+
+def _rooms(run: RunDirectory, data: RunData) -> tuple[list[ShownRoom], str]:
+    """Return rooms to read; the reason if the environment can no longer be built."""
+    try:
+        return shown_rooms(run, data.config, build_environment(data.config)), ""
+    except FacilitateError as error:
+        return [], f"Conversations cannot be shown here: {error}"
+
+
+# -- sections ------------------------------------------------------------------------------
+
+
+def _figure(svg: str | None, caption: str) -> tuple[Figure, ...]:
+    return (Figure(svg, caption),) if svg else ()
+
+
+def _some(*found: Cells) -> tuple[Cells, ...]:
+    return tuple(cells for cells in found if cells.rows)
+
+
+def _basis(analysis: Analysis) -> str:
+    kind = "over cases (one seed)" if analysis.seeds == 1 else "crossed over cases and seeds"
+    return f"95 % intervals: bootstrap {kind}, n = {analysis.seeds} seeds"
+
+
+def _comparison(analysis: Analysis) -> Section:
+    caption = (
+        f"Unaided accuracy of every arm's weak model on {analysis.test_cases} cases that it never "
+        f"saw. {_basis(analysis)} × {analysis.test_cases} cases. Dotted: floor and ceiling. "
+        "Overlap of two bars does not decide a comparison: arms share cases and seeds, see the "
+        "paired differences."
+    )
+    if not analysis.arms:
+        return Section("results", "Results")
+    return Section(
+        "results",
+        "What the weak model learned",
+        figures=_figure(figures.final_accuracy(analysis), caption),
+        tables=_some(
+            tables.arms_table(analysis),
+            tables.comparisons_table(analysis),
+            tables.details_table(analysis),
+        ),
+    )
+
+
+def _learning(analysis: Analysis) -> Section:
+    cases = max(
+        (point.n for arm in analysis.arms.values() for _, point in arm.curve), default=0
+    ) // max(1, analysis.seeds)
+    basis = f"{_basis(analysis)} × {cases} cases of the curve split, none of them test cases"
+    ends = analysis.config.analysis
+    return Section(
+        "learning",
+        "Learning curves",
+        figures=_figure(
+            figures.learning_curve(analysis),
+            f"The compared arms between the untrained floor ({ends.floor}, dashed) and the ceiling "
+            f"({ends.ceiling}, dash-dotted). {basis}.",
+        )
+        + _figure(figures.curve_panels(analysis), f"Every arm between floor and ceiling. {basis}."),
+    )
+
+
+def _judges(analysis: Analysis) -> Section:
+    return Section(
+        "judges",
+        "What the judges decided",
+        figures=_figure(
+            figures.judge_accuracy(analysis),
+            f"Share of right verdicts after each conversation. {_basis(analysis)}.",
+        )
+        + _figure(
+            figures.calibration(analysis),
+            "Calibration: share of right decisions against stated confidence in 10 equal bins; "
+            "area shows the number of decisions, bars 95 % bootstrap intervals, the dotted line "
+            "perfect calibration. Error: expected calibration error.",
+        ),
+        tables=_some(tables.conversations_table(analysis)),
+    )
+
+
+def _checks(analysis: Analysis) -> Section:
+    return Section(
+        "checks",
+        "Checks and truth",
+        (
+            "An experiment whose controls learn is broken, whatever its main result. The truth is "
+            "sealed from every agent and learner; what was revealed is counted here.",
+        ),
+        tables=_some(tables.checks_table(analysis), tables.truth_table(analysis)),
+    )
+
+
+def _conversations(rooms: list[ShownRoom], missing: str) -> Section:
+    told = "Drawn by lot before anything about their outcome was looked at."
+    return Section(
+        "conversations",
+        "Conversations to read",
+        (missing or told,),
+        rooms=tuple(rooms),
+        blocks=(Block("Why", missing, True),) if missing and not rooms else (),
+    )
+
+
+def _arms(data: RunData) -> Section:
+    rows = tuple(
+        (name, roles(data.config, name), arm.label, describe_arm(data.config, name))
+        for name, arm in data.analysis.arms.items()
+    )
+    note = (
+        "All arms start from the same weights and see the same cases in the same order with the "
+        "same number of steps; only the target differs. The weak model sees the public context "
+        "alone, in training and at the test.",
+    )
+    header = ("arm", "role", "label", "its student is")
+    return Section("arms", "The arms", note, tables=_some(Cells("Arms", header, rows, ())))
+
+
+def _environment(data: RunData) -> Section:
+    return Section(
+        "environment",
+        f"The environment: {environment_name(data.analysis)}",
+        tables=_some(tables.environment_table(data.extra)),
+    )
+
+
+def _reproduce(data: RunData, wall_s: float | None) -> Section:
+    versions = _listed(data.header.get("versions", {}))
+    hardware = _listed(data.header.get("hardware", {}))
+    facts = [
+        ("ledger digest", data.ledger_digest),
+        ("seeds", f"{data.config.seed} … {data.config.seed + data.config.seeds - 1}"),
+        ("runtime", data.config.runtime.name),
+    ]
+    if wall_s is not None:
+        facts.append(("wall time", f"{wall_s:.1f} s"))
+    commands = (
+        "facilitate verify RUN                             # recompute the digest of this run\n"
+        "facilitate report RUN                             # write this page again\n"
+        "facilitate run RUN/config.yaml out=ANOTHER        # run it again; compare the digests\n"
+    )
+    return Section(
+        "reproduce",
+        "How to reproduce this",
+        (
+            "RUN is the directory that holds this report. The same configuration gives the same "
+            "ledger digest on any number of hosts and in either runtime; with language models, on "
+            "the same processor and versions.",
+        ),
+        tables=(Cells("Facts", ("what", "value"), tuple(facts), ()),),
+        blocks=(
+            Block("Commands", commands, True),
+            Block("Configuration (resolved)", data.config_yaml),
+            Block("Versions", versions),
+            Block("Hardware", hardware),
+        ),
+    )
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in flatten(facts))

@@ -1,0 +1,117 @@
+"""The first sentence of a report: generated from the primary interval, whatever it says."""
+
+from __future__ import annotations
+
+from experiments.analysis.analysis import Analysis, Comparison
+from experiments.analysis.estimate import Estimate
+from experiments.analysis.statistics import POWER
+
+
+def first_sentence(analysis: Analysis) -> str:
+    """Return what the run found, in one or two plain sentences.
+
+    "More" and "less" are said only if the paired interval over seeds excludes zero; otherwise the
+    sentence says that no difference was detected and how large one could have been missed. A
+    scenario without arms to compare reports its judges.
+    """
+    if analysis.primary is None:
+        return _judges(analysis)
+    primary = analysis.primary
+    where = environment_name(analysis)
+    first = _label(analysis, primary.first)
+    second = _label(analysis, primary.second)
+    sign, found = primary.paired.estimate.sign(), primary.paired.estimate
+    if found.value is None:
+        return f"On {where}, {first} and {second} could not be compared: {found.reason}."
+    if sign is None:
+        return _without_interval(analysis, where, first, second)
+    basis = f"{_interval(found)}, paired over {_seeds(analysis)}{_illustrative(analysis)}"
+    if sign == 0:
+        return (
+            f"No difference detected on {where}: {first} minus {second} was "
+            f"{_points(found.value)} points in the weak model's accuracy on unseen cases ({basis})."
+            f"{_missed(primary)}"
+        )
+    word = "more" if sign > 0 else "less"
+    return (
+        f"On {where}, {first} taught the weak model {abs(100 * found.value):.1f} points {word} "
+        f"than {second} (accuracy on {analysis.test_cases} unseen cases; {basis})."
+        f"{_doubt(primary, sign)}"
+    )
+
+
+def environment_name(analysis: Analysis) -> str:
+    """Return the environment's name as a word in a sentence."""
+    return str(analysis.config.environment.get("name", "the environment")).replace("_", " ")
+
+
+def _without_interval(analysis: Analysis, where: str, first: str, second: str) -> str:
+    assert analysis.primary is not None and analysis.primary.paired.estimate.value is not None
+    found, crossed = analysis.primary.paired.estimate, analysis.primary.crossed
+    what = "over cases alone" if analysis.seeds == 1 else "bootstrap over cases and seeds"
+    beside = f"; {_interval(crossed)}, {what}" if crossed.has_interval else ""
+    return (
+        f"On {where}, {first} minus {second} was {_points(found.value or 0.0)} points in the weak "
+        f"model's accuracy on unseen cases ({_seeds(analysis)}{_illustrative(analysis)}{beside}). "
+        f"No claim can be made about other seeds: {found.reason}."
+    )
+
+
+def _judges(analysis: Analysis) -> str:
+    told = []
+    for name in analysis.conversations:
+        accuracy = analysis.conversation(name).metrics["judge_accuracy"]
+        if accuracy.value is not None:
+            share = f"{100 * accuracy.value:.1f} %"
+            told.append(f"{share} of the {name} rooms ({_interval(accuracy, False)})")
+    if not told:
+        return "The run recorded no verdicts, so there is nothing to report."
+    listed = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
+    rooms = sum(analysis.conversation(name).rooms for name in analysis.conversations)
+    return (
+        f"On {environment_name(analysis)}, the judge was right in {listed}; "
+        f"{rooms} rooms, {_seeds(analysis)}{_illustrative(analysis)}."
+    )
+
+
+def _label(analysis: Analysis, arm: str) -> str:
+    return analysis.config.arms[arm].label
+
+
+def _seeds(analysis: Analysis) -> str:
+    return f"{analysis.seeds} seed" + ("" if analysis.seeds == 1 else "s")
+
+
+def _illustrative(analysis: Analysis) -> str:
+    return ", illustrative" if analysis.illustrative else ""
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def _interval(estimate: Estimate, signed: bool = True) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    form = "+.1f" if signed else ".1f"
+    low, high = (f"{100 * bound:{form}}" for bound in (estimate.low, estimate.high))
+    return f"95 % CI {low} to {high}".replace("-", "−")
+
+
+def _missed(primary: Comparison) -> str:
+    detectable = primary.paired.detectable.value
+    if detectable is None:
+        return ""
+    return (
+        f" With this spread over seeds, a true difference of {100 * detectable:.1f} points would "
+        f"have been found with {100 * POWER:.0f} % probability; smaller ones could be missed."
+    )
+
+
+def _doubt(primary: Comparison, sign: int) -> str:
+    if primary.crossed.sign() in (sign, None):
+        return ""
+    return (
+        f" Beware: the bootstrap over cases and seeds does not exclude zero "
+        f"({_interval(primary.crossed)}), so other test cases might not show it."
+    )

@@ -1,0 +1,78 @@
+"""The tables of a run on the console, about 130 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments.analysis.analysis import Analysis
+from experiments.analysis.loading import load_run
+from experiments.report.cells import (
+    Cells,
+    arms_table,
+    checks_table,
+    conversations_table,
+    environment_table,
+)
+from experiments.report.sentence import environment_name, first_sentence
+from experiments.runs.directory import RunDirectory
+
+
+def print_summary(path: Path, console: Console) -> None:
+    """Print a run's tables and the sentence that its primary interval generates.
+
+    Args:
+        path: A run directory.
+        console: Where to.
+
+    Raises:
+        RunError: If it is no run directory.
+    """
+    with RunDirectory.open(path) as run:
+        data = load_run(run)
+    print_analysis(data.analysis, data.extra, console)
+
+
+def print_analysis(analysis: Analysis, extra: Mapping[str, Any], console: Console) -> None:
+    """Print all tables of an analysis, then the sentence.
+
+    Args:
+        analysis: What the run showed.
+        extra: The engine's counts, with what the environment says about itself.
+        console: Where to.
+    """
+    title = f"{analysis.config.name} on {environment_name(analysis)}"
+    console.rule(Text(title), style="dim")
+    tables = [environment_table(extra), conversations_table(analysis, brief=True)]
+    if analysis.arms:
+        tables += [arms_table(analysis), checks_table(analysis)]
+    for cells in tables:
+        if cells.rows:
+            console.print(rich_table(cells))
+            for note in cells.notes:
+                console.print(Text(note, style="dim"))
+    console.print()
+    console.print(Text(first_sentence(analysis), style="bold"))
+
+
+def rich_table(cells: Cells) -> Table:
+    """Return a table for the console; text is never read as markup."""
+    table = Table(
+        title=Text(cells.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        collapse_padding=True,
+    )
+    for place, name in enumerate(cells.header):
+        number = place in cells.numeric
+        table.add_column(Text(name), justify="right" if number else "left", no_wrap=number)
+    for row in cells.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
