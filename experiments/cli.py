@@ -54,9 +54,13 @@ for _panel, _commands in _PANELS.items():
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from experiments.doctor import DISTRIBUTION, version
+        from importlib import metadata
 
-        typer.echo(f"{DISTRIBUTION} {version(DISTRIBUTION) or 'from source'}")
+        try:
+            known = metadata.version("facilitate")
+        except metadata.PackageNotFoundError:
+            known = "from source"
+        typer.echo(f"facilitate {known}")
         raise typer.Exit
 
 

@@ -6,7 +6,7 @@ Importing this module imports neither torch nor transformers; building a `Langua
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -25,6 +25,9 @@ from environments.core.keyed import Keyed
 
 if TYPE_CHECKING:
     import torch
+
+    _Group = tuple[dict[str, torch.nn.Parameter], NDArray[np.int64]]
+    """Weights, and the rows of an ask that they answer."""
 
 BASE = -1
 """Weight version of agents that do not learn: the model as built or loaded."""
@@ -158,59 +161,64 @@ class LanguageModel:
         top = values.max(axis=1, keepdims=True)
         return fair_argmax(np.where(values >= top - TIE, top, values), coins)
 
-    def _groups(self, asks: Asks, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Bind each set of weights in turn; yield the rows that it answers."""
+    def _groups(self, asks: Asks, rows: NDArray[np.int64]) -> list[_Group]:
+        """Return each set of weights with the rows that it answers."""
         version = asks.version[rows]
         agent = np.where(version == BASE, BASE, asks.agent_id[rows])
         keys, group = np.unique(np.stack([version, agent], axis=1), axis=0, return_inverse=True)
-        found = [self._weights(int(v), int(a)) for v, a in keys]  # before any work is done
-        for place, weights in enumerate(found):
-            self.backbone.bind(weights)
-            yield rows[group.ravel() == place]
+        return [
+            (self._weights(int(v), int(a)), rows[group.ravel() == place])
+            for place, (v, a) in enumerate(keys)
+        ]
 
     def _score(
         self, reader: Reader, asks: Asks, rows: NDArray[np.int64], blank: dict[str, np.ndarray]
     ) -> None:
+        number = reader.number_prompts(rows)
+        fits = np.array([reader.fits(prompt) for prompt in reader.encoded()], dtype=bool)
+        blank["fault"][rows[~fits[number]]] = int(Fault.ERROR)
+        place = np.full(asks.n, -1, dtype=np.int64)
+        place[rows] = number
+        # Students examined on the same cases share the padded tensors.
+        shared: dict[bytes, tuple[NDArray[np.int64], list[_Group]]] = {}
+        for weights, mine in self._groups(asks, rows[fits[number]]):
+            wanted = np.unique(place[mine])
+            shared.setdefault(wanted.tobytes(), (wanted, []))[1].append((weights, mine))
+        for wanted, groups in shared.values():
+            read = np.array([reader.encoded()[i].tokens for i in wanted], dtype=np.int64)
+            scores = self._scores(reader, wanted, groups, blank["probs"].shape[1])
+            for (_, mine), own in zip(groups, scores, strict=True):
+                prompt = np.searchsorted(wanted, place[mine])
+                probs = probabilities(log_normalize(own[prompt], asks.option_mask[mine]))
+                blank["probs"][mine] = probs
+                blank["confidence"][mine] = probs.max(axis=1)
+                blank["tokens"][mine] += read[prompt]
+
+    def _scores(
+        self, reader: Reader, wanted: NDArray[np.int64], groups: Sequence[_Group], width: int
+    ) -> NDArray[np.float64]:
+        """Return the scores of the wanted prompts under each group's weights, [groups, n, K]."""
         import torch
 
         from agents.language_model.scoring import micro_batches, score
 
-        width = blank["probs"].shape[1]
-        number = reader.number_prompts(rows)
-        encoded = reader.encoded()
-        fits = np.array([reader.fits(prompt) for prompt in encoded], dtype=bool)
-        blank["fault"][rows[~fits[number]]] = int(Fault.ERROR)
-        place = np.full(asks.n, -1, dtype=np.int64)
-        place[rows] = number
-        rows = rows[fits[number]]
-        batches: dict[bytes, list] = {}
-        for mine in self._groups(asks, rows):
-            wanted = np.unique(place[mine])
-            # Students examined on the same cases share the padded tensors.
-            same = wanted.tobytes()
-            if same not in batches:
-                cases = [encoded[i] for i in wanted]
-                case_id = reader.case_of_prompt()[wanted]
-                batches[same] = micro_batches(self.backbone, cases, case_id, width)
-            scores = np.empty((len(wanted), width))
-            with torch.inference_mode():
-                for cut, batch in batches[same]:
-                    scores[cut] = score(self.backbone, batch).cpu().numpy()
-            exists = asks.option_mask[mine]
-            probs = probabilities(
-                log_normalize(scores[np.searchsorted(wanted, place[mine])], exists)
-            )
-            blank["probs"][mine] = probs
-            blank["confidence"][mine] = probs.max(axis=1)
-            read = np.array([encoded[i].tokens for i in wanted], dtype=np.int64)
-            blank["tokens"][mine] += read[np.searchsorted(wanted, place[mine])]
+        scores = np.empty((len(groups), len(wanted), width))
+        cases = [reader.encoded()[i] for i in wanted]
+        case_id = reader.case_of_prompt()[wanted]
+        for cut, batch in micro_batches(self.backbone, cases, case_id, width):
+            for group, (weights, _) in enumerate(groups):
+                self.backbone.bind(weights)
+                with torch.inference_mode():
+                    scores[group, cut] = score(self.backbone, batch).cpu().numpy()
+        return scores
 
     def _speak(
         self, reader: Reader, asks: Asks, rows: NDArray[np.int64], blank: dict[str, np.ndarray]
     ) -> None:
         from agents.language_model.generation import generate
 
-        for mine in self._groups(asks, rows):
+        for weights, mine in self._groups(asks, rows):
+            self.backbone.bind(weights)
             prompts = {
                 int(row): reader.speaking(int(row), int(blank["stance"][row])) for row in mine
             }

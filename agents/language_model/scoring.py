@@ -21,7 +21,7 @@ each option is a sequence of its own. Lengths and numbers of sequences are padde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -218,8 +218,8 @@ def score(backbone: Backbone, batch: Batch) -> torch.Tensor:
 
 def micro_batches(
     backbone: Backbone, cases: Sequence[Encoded], case_id: NDArray[np.int64], width: int
-) -> list[tuple[NDArray[np.int64], Batch]]:
-    """Cut cases into padded batches in canonical order.
+) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Cut cases into padded batches in canonical order, one at a time.
 
     Prompts are sorted by (padded length, case id, content), so membership is a function of the set
     of prompts alone, not of the order in which they came.
@@ -230,7 +230,7 @@ def micro_batches(
         case_id: [len(cases)] their cases.
         width: K.
 
-    Returns:
+    Yields:
         Pairs of (positions in ``cases``, batch).
     """
     lengths = np.array([_ceil(case.tokens) for case in cases], dtype=np.int64)
@@ -239,8 +239,9 @@ def micro_batches(
     size = backbone.config.micro_batch
     if not backbone.shares_context:
         size = max(MULTIPLE, size // width)
-    cuts = [order[start : start + size] for start in range(0, len(order), size)]
-    return [(cut, collate(backbone, [cases[i] for i in cut], width)) for cut in cuts]
+    for start in range(0, len(order), size):
+        cut = order[start : start + size]
+        yield cut, collate(backbone, [cases[i] for i in cut], width)
 
 
 @dataclass(frozen=True)
@@ -257,11 +258,12 @@ def _ceil(n: int) -> int:
 def _shared(cases: Sequence[Encoded]) -> _Layout:
     rows, length = _ceil(len(cases)), _ceil(max(case.tokens for case in cases))
     # Part 0 is context, k + 1 option k, -1 padding, which nothing attends to but itself.
-    table = np.zeros((rows, 3, length), dtype=np.int64)
-    table[:, 2] = -1
-    for n, case in enumerate(cases):
-        table[n, :, : case.tokens] = case.flat
-    ids, positions, part = np.ascontiguousarray(table.transpose(1, 0, 2))
+    ids, positions, part = table = np.zeros((3, rows, length), dtype=np.int64)
+    part[:] = -1
+    sizes = np.array([case.tokens for case in cases])
+    filled = np.zeros((rows, length), dtype=bool)
+    filled[: len(cases)] = np.arange(length) < sizes[:, None]
+    table[:, filled] = np.concatenate([case.flat for case in cases], axis=1)
     place = [(n, start) for n, case in enumerate(cases) for start in case.starts]
     part = part.astype(np.int16)
     query, key = part[:, :, None], part[:, None, :]

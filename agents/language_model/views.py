@@ -33,6 +33,9 @@ class Reader:
         order = np.arange(asks.n + 1)
         self._first = np.searchsorted(asks.heard.row, order)
         self._alone = (np.diff(self._first) == 0) & ~asks.held.any(axis=1)
+        # Plain lists: one numpy scalar at a time would cost more than the tokens.
+        self._counts = asks.n_options.tolist()
+        self._case_ids = asks.case_id.tolist()
         self._prompts: dict[ScoringPrompt, int] = {}
         self._known: dict[int, int] = {}
         self._case: list[int] = []
@@ -88,19 +91,17 @@ class Reader:
     def _number_alone(self, row: int, case: int) -> int:
         from agents.language_model.scoring import encode_case
 
-        count = int(self._asks.n_options[row])
-        options = tuple(self._text.options[case][:count])
+        options = tuple(self._text.options[case][: self._counts[row]])
         plain = self._backbone.prompter.style == "plain"
         order = () if plain else self._order(row)  # plain prompts show no list of options
         ids = encode_case(self._backbone, self._text.context[case], options, order)
         # Encoded cases are shared: one text is one object.
-        if id(ids) not in self._known:
-            self._known[id(ids)] = self._add(ids, row)
-        return self._known[id(ids)]
+        number = self._known.setdefault(id(ids), len(self._encoded))
+        return self._add(ids, row) if number == len(self._encoded) else number
 
     def _add(self, ids: Encoded, row: int) -> int:
         self._encoded.append(ids)
-        self._case.append(int(self._asks.case_id[row]))
+        self._case.append(self._case_ids[row])
         return len(self._encoded) - 1
 
     def _number(self, row: int) -> int:
@@ -121,7 +122,7 @@ class Reader:
     def _view(self, row: int) -> View:
         asks, text = self._asks, self._text
         case = int(text.case[row])
-        count = int(asks.n_options[row])
+        count = self._counts[row]
         items: Sequence[str] = text.evidence[case]
         held = tuple(items[e] for e in np.flatnonzero(asks.held[row]).tolist() if items[e])
         heard = tuple(
@@ -132,7 +133,7 @@ class Reader:
         )
 
     def _order(self, row: int) -> tuple[int, ...]:
-        count = int(self._asks.n_options[row])
+        count = self._counts[row]
         return tuple(k for k in self._asks.option_order[row].tolist() if 0 <= k < count)
 
     def _utterance(self, message: int, items: Sequence[str]) -> Utterance:

@@ -167,8 +167,11 @@ class SupervisedLearner:
     def publish(self) -> WeightVersion:
         """Return the weights of all students after everything submitted; versions count from 0."""
         self._number += 1
-        weights = {s: self._students[s].weights() for s in self._replicate if s in self._students}
-        return WeightVersion(self._number, weights)
+        return WeightVersion(self._number, self.weights())
+
+    def weights(self) -> dict[int, Weights]:
+        """Return copies of the weights of all students that have any."""
+        return {s: self._students[s].weights() for s in self._replicate if s in self._students}
 
     def losses(self) -> dict[int, float]:
         """Return each student's mean loss over the last submission; students without are absent."""

@@ -55,7 +55,7 @@ class Check:
     expectation: str
     comparison: Comparison
     holds: bool | None
-    """None where the data cannot tell."""
+    """None where the data do not show it either way."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ def _checks(config: ScenarioConfig, data: ArmData | None) -> tuple[Check, ...]:
             sign = comparison.crossed.sign()
         if comparison.first == ceiling:
             expectation = f"the ceiling {ceiling} is above the floor {floor}"
-            holds = None if sign is None else sign > 0
+            holds = {1: True, -1: False}.get(sign or 0)  # an interval over zero shows neither
         else:
             what = CONTROLS[config.arms[comparison.first].control]
             expectation = f"{comparison.first} ({what}) is not above the floor {floor}"

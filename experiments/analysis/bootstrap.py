@@ -181,8 +181,9 @@ class CrossedBootstrap:
         fresh = []
         for start in range(0, self.resamples, rows):
             keys = np.arange(start, min(start + rows, self.resamples))
-            counts = _counts(self._case_draw.integers(n_cases, keys, shape=(n_cases,)), n_cases)
-            counts = np.minimum(counts, 255).astype(np.uint8)
+            picks = self._case_draw.integers(n_cases, keys, shape=(n_cases,))
+            # No case is drawn 256 times in n picks: for n cases that is rarer than 1 in 255!.
+            counts = _counts(picks, n_cases).astype(np.uint8)
             if keep:
                 fresh.append(counts)
             yield counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,19 @@ class RunData:
 def load_run(run: RunDirectory) -> RunData:
     """Read and analyse a run's committed ledger.
 
+    The last run's analysis is kept, so that summary, tables and report of one command read the
+    ledger once.
+
     Raises:
         RunError: If the directory cannot be read.
         DataError: If a ledger file is missing or corrupt.
     """
+    return _load(run.path, run.ledger_digest)
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path, ledger_digest: str) -> RunData:
+    run = RunDirectory.open(path)
     config = from_yaml_text(run.config_yaml)
     ticks = run.manifest.ticks
     extra = ticks[-1].extra if ticks else {}
@@ -47,7 +57,7 @@ def load_run(run: RunDirectory) -> RunData:
         run.path,
         config,
         run.config_yaml,
-        run.ledger_digest,
+        ledger_digest,
         extra,
         run.header,
         analyse(tables, config, extra),

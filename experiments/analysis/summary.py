@@ -100,7 +100,7 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
     for check in analysis.checks:
         flat[f"check.{check.arm}.difference"] = check.comparison.paired.estimate
         flat[f"check.{check.arm}.holds"] = (
-            Estimate.missing("the data cannot tell")
+            Estimate.missing("the data do not show it either way")
             if check.holds is None
             else Estimate.exact(float(check.holds), analysis.seeds, "a yes or no")
         )

@@ -108,7 +108,7 @@ def _peer(cohort: LanguageModel, question: Asks) -> Callable[[], np.ndarray]:
     model, yes, no = cohort.backbone.model, cohort.backbone.yes, cohort.backbone.no
     reader = Reader(cohort.backbone, question)
     reader.number_prompts(question.ask_id)
-    prepared = micro_batches(cohort.backbone, reader.encoded(), question.case_id, width)
+    prepared = list(micro_batches(cohort.backbone, reader.encoded(), question.case_id, width))
 
     def loop() -> np.ndarray:
         probs = np.empty((n, width))

@@ -18,6 +18,9 @@ from environments.core.errors import ConfigError
 MAX_NODES = 100_000
 """Nodes of a file after anchors are expanded; more is an attack or a mistake."""
 
+MAX_DEPTH = 64
+"""Levels of nesting."""
+
 _LONGEST_INTEGER = 100
 _NODE_INTERPOLATION = re.compile(r"\$\{\.*[A-Za-z_][\w.\-]*\}")
 _BOOLEANS = {"true": True, "false": False}
@@ -63,6 +66,8 @@ class _Builder:
             return self._scalar(node)
         if id(node) in self._open:
             raise self.fail(node, "an anchor contains itself")
+        if len(self._open) >= MAX_DEPTH:
+            raise self.fail(node, "nested too deeply")
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -134,7 +139,12 @@ def parse(text: str, place: str) -> Any:
             than ``${another.key}``, or too many values; names file and line.
     """
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=_Resolver):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise ConfigError(f"{place}:{event.start_mark.line + 1}: nested too deeply")
             if getattr(event, "tag", None) is not None:
                 line = event.start_mark.line + 1
                 raise ConfigError(
@@ -149,8 +159,6 @@ def parse(text: str, place: str) -> Any:
         raise ConfigError(f"{place}:{line}: not valid YAML: {error.problem or error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{place}: not valid YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{place}: nested too deeply") from error
 
 
 def parse_mapping(text: str, place: str) -> dict[str, Any]:

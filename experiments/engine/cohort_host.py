@@ -8,7 +8,7 @@ from agents.language_model.backbone import configure_torch
 from agents.learning.interface import WeightVersion
 from coordination.cohort import Answers, Asks, Cohort
 from environments.core.columns import Columns
-from experiments.config.load import from_yaml_text
+from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_cohort, build_environment
 from experiments.engine.conversation_host import reads_text
 from experiments.engine.plan import Plan
@@ -20,13 +20,12 @@ class CohortHost:
 
     Args:
         client: Unused; hosts are built alike.
-        config_yaml: The run's resolved configuration.
+        config: The run's configuration.
         index: This host's number among ``runtime.cohort_hosts``.
     """
 
-    def __init__(self, client: Client, config_yaml: str, index: int) -> None:
+    def __init__(self, client: Client, config: ScenarioConfig, index: int) -> None:
         configure_torch(threads=1)
-        config = from_yaml_text(config_yaml)
         self._plan = Plan(config)
         environment = build_environment(config)
         self._cohorts: dict[int, Cohort] = {

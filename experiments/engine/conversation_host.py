@@ -19,7 +19,7 @@ from coordination.room import Room
 from environments.cases import Cases, Split
 from environments.core.columns import Columns
 from environments.truth import PermutedTruth, SealedTruth
-from experiments.config.load import from_yaml_text
+from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_cohort, build_environment, build_objective
 from experiments.engine.build import build_protocol as configured_protocol
 from experiments.engine.converse import EXAM, Setting, examine, hold, scored, tally
@@ -43,14 +43,16 @@ class ConversationHost:
 
     Args:
         client: Reaches cohort hosts.
-        config_yaml: The run's resolved configuration.
+        config: The run's configuration.
         ledger_root: Where parts are written.
         index: This host's number; keys its part files.
     """
 
-    def __init__(self, client: Client, config_yaml: str, ledger_root: str, index: int) -> None:
+    def __init__(
+        self, client: Client, config: ScenarioConfig, ledger_root: str, index: int
+    ) -> None:
         self._client = client
-        self._config = from_yaml_text(config_yaml)
+        self._config = config
         self._plan = Plan(self._config)
         self._root = Path(ledger_root)
         self._index = index

@@ -18,7 +18,6 @@ from typing import Any
 from coordination.ledger.store import PartInfo
 from environments.cases import Split
 from environments.core.errors import LostError
-from experiments.config.load import resolved_yaml
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.conversation_host import ConversationHost, reads_text
@@ -118,20 +117,19 @@ class Driver:
             self._tick(tick)
 
     def _specs(self) -> list[HostSpec]:
-        text = resolved_yaml(self._config)
         specs = []
         if self._readers:
             from experiments.engine.cohort_host import CohortHost
 
             specs += [
-                HostSpec(name, "cohort", CohortHost, {"config_yaml": text, "index": index})
+                HostSpec(name, "cohort", CohortHost, {"config": self._config, "index": index})
                 for index, name in enumerate(self._readers)
             ]
         if self._learners:
             from experiments.engine.learner_host import LearnerHost
 
             specs += [
-                HostSpec(name, "learner", LearnerHost, {"config_yaml": text, "index": index})
+                HostSpec(name, "learner", LearnerHost, {"config": self._config, "index": index})
                 for index, name in enumerate(self._learners)
             ]
         root = str(self._run.ledger_root)
@@ -140,7 +138,7 @@ class Driver:
                 name,
                 "conversation",
                 ConversationHost,
-                {"config_yaml": text, "ledger_root": root, "index": index},
+                {"config": self._config, "ledger_root": root, "index": index},
             )
             for index, name in enumerate(self._talkers)
         ]

@@ -12,7 +12,7 @@ from agents.language_model.backbone import configure_torch
 from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
 from environments.base import Environment
 from environments.cases import Split
-from experiments.config.load import from_yaml_text
+from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
 from experiments.engine.plan import Plan
@@ -25,13 +25,13 @@ class LearnerHost:
 
     Args:
         client: Unused; hosts are built alike.
-        config_yaml: The run's resolved configuration.
+        config: The run's configuration.
         index: This host's number among ``runtime.learner_hosts``.
     """
 
-    def __init__(self, client: Client, config_yaml: str, index: int) -> None:
+    def __init__(self, client: Client, config: ScenarioConfig, index: int) -> None:
         configure_torch(threads=1)
-        self._config = from_yaml_text(config_yaml)
+        self._config = config
         self._plan = Plan(self._config)
         self._index = index
         self._environment = build_environment(self._config)
@@ -84,11 +84,12 @@ class LearnerHost:
         for file in files:
             state.update(read_snapshot_file(Path(directory), file.name, file))
         self._learner.restore(state)
-        return self._published(stamp)
+        return Parted(None, WeightVersion(stamp.tick, self._learner.weights()))
 
     def _published(self, stamp: Stamp) -> Parted:
-        students = self._learner.publish().students
-        return Parted(self._learner.losses(), WeightVersion(stamp.tick, students))
+        return Parted(
+            self._learner.losses(), WeightVersion(stamp.tick, self._learner.publish().students)
+        )
 
 
 def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:

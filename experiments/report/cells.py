@@ -172,7 +172,8 @@ def checks_table(analysis: Analysis) -> Cells:
         over = f"paired over {analysis.seeds} seeds (Student t)"
     notes = (
         f"Difference of accuracy on unseen cases in points, {over}. A control fails if its "
-        "interval lies above zero; the ceiling fails unless its interval does.",
+        "interval lies above zero; the ceiling holds if its interval does, fails if it lies "
+        "below, and is not shown otherwise.",
     )
     return Cells("Checks", ("what must hold", "difference", "verdict"), rows, (1,), notes)
 
@@ -245,7 +246,7 @@ def _detectable(comparison: Comparison) -> str:
 
 
 def _verdict(check: Check) -> str:
-    return {True: "holds", False: "FAILS", None: "cannot be told"}[check.holds]
+    return {True: "holds", False: "FAILS", None: "not shown"}[check.holds]
 
 
 def _arm_notes(analysis: Analysis) -> tuple[str, ...]:

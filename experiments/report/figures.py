@@ -41,6 +41,7 @@ def learning_curve(analysis: Analysis) -> str | None:
             axes.plot(ticks, mid, color=color, linestyle=style, marker="o", markersize=3.5)
             ends.append((mid[-1], f"{arm} {analysis.arms[arm].label}", color))
         _end_labels(axes, ends, ticks[-1])
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("tick (0: after the warm start)")
         axes.set_ylabel("unaided accuracy, %")
 
@@ -73,6 +74,7 @@ def curve_panels(analysis: Analysis) -> str | None:
             label = _short(f"{arms[place]} {analysis.arms[arms[place]].label}", 30)
             axes.set_title(_plain(label), fontsize=8.5, loc="left", color=_INK)
             _clean(axes)
+        panels[0, 0].locator_params(axis="x", integer=True)
         figure.supxlabel("tick", fontsize=9, color=_INK)
         figure.supylabel("unaided accuracy, %", fontsize=9, color=_INK)
 
@@ -278,7 +280,7 @@ def _svg_figure(
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": f"facilitate.{salt}",
         "font.family": "sans-serif",
@@ -307,4 +309,5 @@ def _inline(document: str, salt: str) -> str:
     element = f'<svg viewBox="{box}" xmlns="http://www.w3.org/2000/svg" role="img">{rest}'
     element = element.replace("xlink:href", "href")
     element = element.replace(_INK, "currentColor").replace(_FAINT, "var(--rule)")
-    return element.replace("font: ", "font: ").strip()
+    element = element.replace(BLUE.lower(), "var(--accent)")
+    return element.strip()

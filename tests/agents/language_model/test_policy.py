@@ -202,7 +202,9 @@ def test_speech_takes_its_side_and_counts_its_cost(model):
     assert all(isinstance(text, str) for text in answers.text)
     assert answers.words.tolist() == [len(text.split()) for text in answers.text]
     assert (answers.tokens > answers.words).all()
-    explained = ask(model, replace(assigned, intent=MessageKind.EXPLANATION, stance=np.full(5, FREE)))
+    explained = ask(
+        model, replace(assigned, intent=MessageKind.EXPLANATION, stance=np.full(5, FREE))
+    )
     np.testing.assert_allclose(explained.probs.sum(axis=1), 1.0)
     np.testing.assert_array_equal(explained.stance, explained.probs.argmax(axis=1))
     question = ask(model, replace(assigned, intent=MessageKind.QUESTION, stance=np.full(5, FREE)))

@@ -126,8 +126,8 @@ def test_membership_of_micro_batches_does_not_depend_on_the_order_of_asking():
     ]
     case_id = np.arange(40) // 2
     shuffle = np.random.default_rng(0).permutation(40)
-    plain = micro_batches(backbone, cases, case_id, 2)
-    other = micro_batches(backbone, [cases[i] for i in shuffle], case_id[shuffle], 2)
+    plain = list(micro_batches(backbone, cases, case_id, 2))
+    other = list(micro_batches(backbone, [cases[i] for i in shuffle], case_id[shuffle], 2))
     assert [[cases[i] for i in cut] for cut, _ in plain] == [
         [cases[shuffle[i]] for i in cut] for cut, _ in other
     ]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.language_model.loading import chat_frame, load
 from agents.language_model.config import ModelConfig
+from agents.language_model.loading import chat_frame, load
 from agents.language_model.prompts import Prompter, View
 from agents.language_model.tokens import (
     ASK,

@@ -413,7 +413,7 @@ def _no_labels(world: World) -> Columns:
     none = np.empty(0, np.int64)
     return Columns(
         {
-            **{c: none for c in ("tick", "block", "student", "replicate", "case_id", "room_id")},
+            **dict.fromkeys(("tick", "block", "student", "replicate", "case_id", "room_id"), none),
             "arm": np.empty(0, object), "target": np.empty((0, world.options)),
             "weight": np.empty(0), "correct": none, "version": none,
         }

@@ -90,8 +90,16 @@ def test_anchors_save_repetition_but_cannot_explode():
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     with pytest.raises(ConfigError, match="more than 100000 values"):
         parse("\n".join(lines), "bomb")
-    with pytest.raises(ConfigError, match="nested too deeply"):
+
+
+def test_nesting_is_bounded_also_through_anchors():
+    assert parse("[" * 60 + "]" * 60, "fine")
+    with pytest.raises(ConfigError, match="deep:1: nested too deeply"):
         parse("[" * 5000 + "]" * 5000, "deep")
+    lines = ["a0: &a0 x"]
+    lines += [f"a{i}: &a{i} {'[' * 40}*a{i - 1}{']' * 40}" for i in range(1, 60)]
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        parse("\n".join(lines), "deep")
 
 
 def test_a_scenario_is_a_mapping():

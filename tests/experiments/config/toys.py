@@ -26,8 +26,10 @@ class World:
     """A toy."""
 
     Config = WorldConfig
-    information = ("public", "source")
-    numeric = True
+
+    @classmethod
+    def groups(cls, config: WorldConfig) -> tuple[str, ...]:
+        return ("public", "source")
 
 
 @dataclass
@@ -41,8 +43,10 @@ class Prose:
     """A toy without numbers."""
 
     Config = ProseConfig
-    information = ("public",)
-    numeric = False
+
+    @classmethod
+    def groups(cls, config: ProseConfig) -> tuple[str, ...]:
+        return ("public",)
 
 
 @dataclass
@@ -62,7 +66,6 @@ class Mind:
     """A toy that weighs numbers."""
 
     Config = MindConfig
-    needs_numeric = True
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Run directories: one execution of a scenario, durable tick by tick."""

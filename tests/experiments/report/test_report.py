@@ -1,0 +1,155 @@
+"""Tables and report: readable, self-contained, and no place for a hostile text to act in."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from coordination.ledger.store import write_part
+from environments.cases import Split
+from experiments.analysis.analysis import analyse
+from experiments.analysis.summary import summarize_run
+from experiments.config.load import resolved_yaml
+from experiments.engine.build import build_environment
+from experiments.report import figures
+from experiments.report.html import write_report
+from experiments.report.tables import print_analysis, print_summary
+from experiments.runs.directory import RunDirectory
+from tests.experiments.analysis import synthetic
+from tests.experiments.analysis.synthetic import World, extra, ledger, scenario
+
+HOSTILE = (
+    '</div></style></svg><script>alert("x")</script><img src=x onerror=alert(1)>$\\frac{1}{2}$'
+)
+SMALL = World(teaching=24, curve=10, test=20, ticks=2, seeds=2)
+
+
+def analysis_of(world, config=None):
+    return analyse(ledger(world), config or scenario(world), extra(world))
+
+
+def printed(world, width=132):
+    out = io.StringIO()
+    print_analysis(analysis_of(world), extra(world), Console(file=out, width=width))
+    return out.getvalue()
+
+
+def test_console_tables_fit_and_show_every_arm():
+    text = printed(World())
+    assert max(map(len, text.splitlines())) <= 132
+    assert "…" not in text
+    for shown in ("A0", "U2", "74.2 [", "(floor)", "(ceiling)", "holds", "illustrative"):
+        assert shown in text
+    assert re.search(r"A4 +debate +93\.0 \[|A4 +debate verdicts +93\.0 \[", text)
+
+
+def test_console_of_a_scenario_without_arms_has_conversations_only():
+    text = printed(World(learns=False))
+    assert "Conversations" in text and "Arms" not in text and "Checks" not in text
+
+
+def test_one_seed_shows_the_bootstrap_and_says_so():
+    text = printed(World(seeds=1))
+    assert "over cases (one seed)" in text and "]*" in text
+
+
+class Page(HTMLParser):
+    """Collects tags and what they refer to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.external, self.handlers = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name.startswith("on"):
+                self.handlers.append((tag, name))
+            local = (value or "").startswith(("#", "data:"))
+            if name in ("src", "href", "xlink:href", "action") and not local:
+                self.external.append((tag, name, value))
+
+
+def make_run(path, world, monkeypatch, hostile=False):
+    """Write a ledger of real cases as a finished run."""
+    config = scenario(world)
+    if hostile:
+        config.description = HOSTILE
+        config.arms["A4"].label = HOSTILE
+    environment = build_environment(config)
+    monkeypatch.setattr(
+        synthetic, "case_ids",
+        lambda w, split, replicate: environment.case_ids(Split(split), replicate)
+        if w.learns or split == Split.TEACHING else np.empty(0, np.int64),
+    )  # fmt: skip
+    tables = ledger(world)
+    if hostile:
+        text = np.full(tables["messages"].n, HOSTILE, dtype=object)
+        tables["messages"] = tables["messages"].with_(text=text)
+    header = {"scenario": config.name, "versions": {"python": "3"}, "hardware": {"cores": 2}}
+    with RunDirectory.create(path, resolved_yaml(config), header) as run:
+        epoch = run.begin_epoch()
+        for tick in range(world.ticks + 2):
+            rows = {name: t.take(t["tick"] == tick) for name, t in tables.items()}
+            rows = {name: t for name, t in rows.items() if t.n}
+            parts = [write_part(run.ledger_root, tick, epoch, 0, 0, rows)] if rows else []
+            run.commit(tick, parts, {"tick": tick}, None, extra(world))
+        summary = summarize_run(run, wall_s=1.25)
+        run.finish(summary)
+    return summary
+
+
+@pytest.mark.parametrize("world", [SMALL, World(**{**SMALL.__dict__, "learns": False})])
+def test_a_run_directory_gives_summary_tables_and_report(tmp_path, monkeypatch, world):
+    summary = make_run(tmp_path / "run", world, monkeypatch)
+    out = io.StringIO()
+    print_summary(tmp_path / "run", Console(file=out, width=132))
+    assert "debate" in out.getvalue()
+    written = write_report(tmp_path / "run")
+    first = written.read_text("utf-8")
+    assert written.name == "report.html" and summary["ledger_digest"] in first
+    assert "Drawn by lot" in first and "1.2 s" in first
+    with RunDirectory.open(tmp_path / "run") as run:
+        again = summarize_run(run, wall_s=9.0)
+        write_report(run)
+    assert json.dumps(again["metrics"]) == json.dumps(summary["metrics"])
+    assert written.read_text("utf-8") == first
+
+
+def test_hostile_texts_stay_text(tmp_path, monkeypatch):
+    make_run(tmp_path / "run", SMALL, monkeypatch, hostile=True)
+    text = write_report(tmp_path / "run").read_text("utf-8")
+    page = Page(text)
+    assert not page.tags & {"script", "img", "iframe", "object", "embed", "link", "form"}
+    assert not page.handlers and not page.external
+    assert text.count("&lt;script&gt;") > 4  # said in rooms, arm label, description
+    assert "default-src 'none'" in text and "@import" not in text and "url(http" not in text
+
+
+def test_figures_carry_unique_ids_and_follow_the_page():
+    found = analysis_of(World(teaching=40, curve=20, test=40))
+    drawn = [
+        figures.learning_curve(found), figures.curve_panels(found), figures.final_accuracy(found),
+        figures.judge_accuracy(found), figures.calibration(found),
+    ]  # fmt: skip
+    ids = [i for svg in drawn for i in re.findall(r'\bid="([^"]+)"', svg)]
+    assert len(ids) == len(set(ids))
+    for svg in drawn:
+        used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+        assert used <= set(ids)
+        assert "currentColor" in svg and figures._INK not in svg and figures._FAINT not in svg
+    assert drawn[0] == figures.learning_curve(found)
+
+
+def test_figures_without_their_data_are_left_out():
+    plain = analysis_of(World(learns=False))
+    assert figures.learning_curve(plain) is None and figures.final_accuracy(plain) is None
+    assert figures.judge_accuracy(plain) is not None
+    no_curve = analysis_of(World(curve=0, teaching=40, test=40))
+    assert figures.learning_curve(no_curve) is None and figures.curve_panels(no_curve) is None
+    assert figures.final_accuracy(no_curve) is not None

@@ -1,0 +1,118 @@
+"""What a run stands on is examined, and package names that are not ours are found."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from environments.core.errors import ConfigError
+from experiments import cli, doctor
+from experiments.config.load import load_scenario
+
+
+def install(folder: Path, name: str, package: str, top_level: bool = True) -> None:
+    """Put a distribution that owns a top-level package into a folder of the import path."""
+    (folder / package).mkdir()
+    (folder / package / "__init__.py").write_text("")
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    if top_level:
+        (info / "top_level.txt").write_text(f"{package}\n")
+    (info / "RECORD").write_text(f"{package}/__init__.py,,\n")
+
+
+def test_our_names_are_ours_here():
+    doctor.own_names()
+    assert doctor.other_owners() == {}
+    assert doctor.shadowed() == {}
+
+
+@pytest.mark.parametrize("top_level", [True, False])
+@pytest.mark.parametrize("package", doctor.PACKAGES)
+def test_another_owner_is_named_in_one_line(tmp_path, monkeypatch, capsys, package, top_level):
+    install(tmp_path, "other-agents", package, top_level)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.path.remove(str(tmp_path))
+    sys.path.append(str(tmp_path))  # installed, but ours is the one that is imported
+    with pytest.raises(ConfigError, match="other-agents") as caught:
+        doctor.own_names()
+    assert f"the package {package!r} is also installed by other-agents" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    out = tmp_path / "run"
+    assert cli.main(["run", "debate", "runtime=inprocess", f"out={out}"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: the package") and err.count("\n") == 1
+    assert not out.exists()
+    findings = {f.subject: f for f in doctor.examine()}
+    assert findings["package names"].status == "problem"
+    assert cli.main(["doctor"]) == 2
+
+
+def test_a_folder_that_comes_first_is_named(tmp_path, monkeypatch):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # Ours has been imported already: forget it, for the finder to look again.
+    monkeypatch.delitem(sys.modules, "agents")
+    with pytest.raises(ConfigError, match="the package 'agents' would be imported from"):
+        doctor.own_names()
+
+
+def test_the_fingerprint_has_what_results_depend_on():
+    fingerprint = doctor.fingerprint()
+    assert set(fingerprint) == {"versions", "hardware"}
+    assert {"python", "facilitate", "numpy", "torch"} <= set(fingerprint["versions"])
+    assert fingerprint["hardware"]["cores"] >= 1
+    assert fingerprint["hardware"]["memory_gib"] > 0
+    assert doctor.fingerprint_changes(fingerprint, doctor.fingerprint()) == []
+
+
+def test_changes_of_the_fingerprint_are_told():
+    before = {"versions": {"torch": "1", "numpy": "2"}, "hardware": {"processor": "a", "cores": 2}}
+    now = {"versions": {"torch": "2", "ray": "3"}, "hardware": {"processor": "b", "cores": 4}}
+    assert doctor.fingerprint_changes(before, now) == [
+        "numpy was 2, is absent",
+        "ray was absent, is 3",
+        "torch was 1, is 2",
+        "processor was a, is b",
+    ]
+
+
+def test_a_gpu_is_asked_for_only_where_there_is_one(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(doctor, "gpus", lambda: ("A GPU",))
+    for device in ("auto", "cpu", "cuda", "cuda:0"):
+        doctor.check_device(load_scenario("debate", [f"learner.device={device}"]))
+    with pytest.raises(ConfigError, match=r"'cuda:1', this machine has 1 usable GPU .*cuda:0\)"):
+        doctor.check_device(load_scenario("debate", ["learner.device=cuda:1"]))
+    monkeypatch.setattr(doctor, "gpus", lambda: ())
+    with pytest.raises(ConfigError, match=r"has no usable GPU \(allowed here: auto, cpu\)"):
+        doctor.check_device(load_scenario("debate", ["learner.device=cuda"]))
+    elsewhere = load_scenario("debate", ["learner.device=cuda", "runtime.ray.address=host:1"])
+    doctor.check_device(elsewhere)
+    with pytest.raises(ConfigError, match="no usable GPU"):
+        doctor.check_device(
+            load_scenario(
+                "debate",
+                ["learner.device=cuda", "runtime.ray.address=host:1", "runtime=inprocess"],
+            )
+        )
+
+
+def test_doctor_examines_every_scenario_and_library(capsys):
+    assert cli.main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("python", "torch", "processor", "package names", "scenario debate", "Ray"):
+        assert word in shown
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_doctor_says_when_ray_is_not_where_it_is_said_to_be(capsys):
+    assert cli.main(["doctor", "--address", "127.0.0.1:1"]) == 2
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "PROBLEM Ray" in shown
+    assert "127.0.0.1:1" in shown
