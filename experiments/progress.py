@@ -269,10 +269,11 @@ class RichProgress:
             value = self._curves.last(arm)
             if value is None:
                 continue
+            label = self._curves.labels.get(arm, arm)
             mark = {self._floor: " (floor)", self._ceiling: " (ceiling)"}.get(arm, "")
             gain = "" if floor is None or arm == self._floor else f"{value - floor:+.3f}"
             table.add_row(
-                Text(self._curves.labels.get(arm, arm) + mark, style="bold" if mark else ""),
+                Text(label.removesuffix(mark) + mark, style="bold" if mark else ""),
                 Text(
                     sparkline(self._curves.points[arm][-CURVE_WIDTH:], low, high),
                     style="green" if not mark else "yellow",

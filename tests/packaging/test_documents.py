@@ -1,0 +1,71 @@
+"""What the documents show works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+from experiments.config.load import from_yaml_text, read_scenario
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text("utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_protocol_of_the_readme_conforms_and_runs(tmp_path, monkeypatch, capsys):
+    code = next(block for block in blocks("README.md", "python") if "propaganda" in block)
+    (tmp_path / "readme_protocols.py").write_text(
+        code.replace('"propaganda"', '"readme_propaganda"')
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "protocol", "readme_protocols:Propaganda"]) == 0
+    command = ["run", "debate", *SMALL, "--import", "readme_protocols", "out=run"]
+    seats = "conversations.debate.seats={propagandist: expert_a, judge: judge}"
+    assert cli.main([*command, "conversations.debate.protocol=readme_propaganda", seats]) == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_the_policy_of_the_guide_conforms(tmp_path, monkeypatch, capsys):
+    code = next(block for block in blocks("docs/write_your_own.md", "python"))
+    (tmp_path / "guide_parts.py").write_text(code.replace('"optimist"', '"guide_optimist"'))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "policy", "guide_parts:Optimist"]) == 0
+
+
+def test_the_scenario_of_the_guide_loads():
+    first, teaching = blocks("docs/scenarios.md", "yaml")[:2]
+    assert from_yaml_text(first).seeds == 5
+    extra = teaching.replace("agents:\n", "", 1)
+    merged = first.replace("agents:\n", f"agents:\n{extra.split('arms:')[0]}")
+    merged = re.sub(r"^splits:.*\n", "", merged, flags=re.MULTILINE)
+    config = from_yaml_text(merged + "arms:" + extra.split("arms:")[1])
+    assert list(config.arms) == ["floor", "debate", "ceiling"]
+
+
+def test_the_error_of_the_readme_is_the_error_one_gets(capsys):
+    assert cli.main(["run", "debate", "learner.batchsize=3"]) == 2
+    shown = re.search(r"```\n(error: .*?) \(allowed: batch_size", (ROOT / "README.md").read_text())
+    assert shown is not None
+    assert capsys.readouterr().err.startswith(f"{shown[1]} (allowed: batch_size")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/scenarios.md"])
+def test_links_and_commands_exist(document):
+    text = (ROOT / document).read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert ((ROOT / document).parent / target).exists(), target
+    commands = {command.name for command in cli.app.registered_commands}
+    for command in re.findall(r"^facilitate (\w+)", text, flags=re.MULTILINE):
+        assert command in commands
+
+
+def test_the_number_of_arms_in_the_readme_is_right():
+    assert len(read_scenario("debate_teaches_weak")["arms"]) == 15
+    assert "fifteen learning curves" in (ROOT / "README.md").read_text("utf-8")
