@@ -10,7 +10,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,12 @@ from coordination.messages import FREE, INCONCLUSIVE, Fault, MessageKind
 from environments.base import NO_QUOTE, forged_quote
 from environments.core.columns import Columns, frozen
 from environments.core.errors import ConformanceError
+from environments.core.finding import Finding
 from environments.core.keyed import Keyed
 
 SEATS = ("proponent", "opponent", "judge")
 SUM_TOLERANCE = 1e-6
 """How far from 1 a distribution may sum (float32 models normalize to about 1e-7)."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check."""
-
-    check: str
-    """What is promised, in a few words."""
-    ok: bool
-    detail: str = ""
-    """What was seen instead; '' if ok."""
 
 
 def example_asks(

@@ -10,7 +10,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,21 +21,9 @@ from coordination.protocols.table import Seen, declared, faults, observed
 from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
 from environments.core.columns import Columns
 from environments.core.errors import ConfigError, ConformanceError, FacilitateError
+from environments.core.finding import Finding
 
 Tables = Mapping[str, Columns]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One way in which a protocol breaks its contract."""
-
-    rule: str
-    """Short name of the rule."""
-    detail: str
-    """What was expected and what was found."""
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.detail}"
 
 
 def check_protocol(
@@ -68,7 +56,7 @@ def check_protocol(
         try:
             found += _check_runs(subject, topology, crew, rooms)
         except FacilitateError as error:
-            found.append(Finding(f"runs ({topology})", str(error)))
+            found.append(Finding(f"runs ({topology})", False, str(error)))
     return found
 
 
@@ -82,14 +70,14 @@ def require_protocol(protocol: type[Protocol], config: ProtocolConfig | None = N
 def _check_declaration(subject: Protocol) -> list[Finding]:
     found = []
     if not subject.name:
-        found.append(Finding("name", "the class names no protocol"))
+        found.append(Finding("name", False, "the class names no protocol"))
     if not subject.seats or len(set(subject.seats)) != len(subject.seats):
-        found.append(Finding("seats", f"{subject.seats} are not distinct seats"))
+        found.append(Finding("seats", False, f"{subject.seats} are not distinct seats"))
     if not (type(subject).__doc__ or "").strip():
-        found.append(Finding("docstring", "the class says nothing about itself"))
+        found.append(Finding("docstring", False, "the class says nothing about itself"))
     strangers = {row.seat for row in subject.table()} - set(subject.seats)
     if strangers:
-        found.append(Finding("table", f"lists seats that do not exist: {sorted(strangers)}"))
+        found.append(Finding("table", False, f"lists seats that do not exist: {sorted(strangers)}"))
     return found
 
 
@@ -101,11 +89,11 @@ def _check_teams(subject: Protocol) -> list[Finding]:
             subject.check(team)
         except ConfigError:
             continue
-        found.append(Finding("teams", f"accepts the seats {team}"))
+        found.append(Finding("teams", False, f"accepts the seats {team}"))
     try:
         subject.check(subject.seats)
     except ConfigError as error:
-        found.append(Finding("teams", f"refuses its own seats: {error}"))
+        found.append(Finding("teams", False, f"refuses its own seats: {error}"))
     return found
 
 
@@ -135,7 +123,7 @@ def _check_runs(
     ]
     broken = faults(batch)
     if broken:
-        found.append(Finding(f"faults ({topology})", f"{broken} faulty rows"))
+        found.append(Finding(f"faults ({topology})", False, f"{broken} faulty rows"))
     return found
 
 
@@ -156,7 +144,9 @@ def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
             for column in left[name]
             if left[name].select([column]).digest() != right[name].select([column]).digest()
         ]
-        found.append(Finding(rule, f"table {name} differs in {', '.join(unlike) or 'length'}"))
+        found.append(
+            Finding(rule, False, f"table {name} differs in {', '.join(unlike) or 'length'}")
+        )
     return found
 
 
@@ -166,7 +156,7 @@ def _check_table(subject: Protocol, topology: str, tables: Tables) -> list[Findi
     for room_id in roots.tolist():
         seen = observed(tables, room_id, subject.seats)
         if seen != expected:
-            return [Finding(f"table ({topology})", _first_difference(expected, seen))]
+            return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
     return []
 
 
@@ -191,7 +181,10 @@ def _check_balance(topology: str, tables: Tables, subject: Protocol) -> list[Fin
     copies = {*zip(deliveries["room_id"], deliveries["turn"], deliveries["sender"], strict=True)}
     found = []
     if deliveries.n > most:
-        found.append(Finding(f"balance ({topology})", f"{deliveries.n} copies, at most {most}"))
+        found.append(
+            Finding(f"balance ({topology})", False, f"{deliveries.n} copies, at most {most}")
+        )
     if copies - keys:
-        found.append(Finding(f"balance ({topology})", "copies of messages that nobody sent"))
+        told = "copies of messages that nobody sent"
+        found.append(Finding(f"balance ({topology})", False, told))
     return found

@@ -5,14 +5,14 @@ Example:
     >>> from environments.cases import Split
     >>> from environments.reading.world import Reading, ReadingConfig
     >>> world = Reading(ReadingConfig(), SplitPlan({Split.TEACHING: 200, Split.TEST: 200}))
-    >>> all(finding.passed for finding in check_environment(world))
+    >>> all(finding.ok for finding in check_environment(world))
     True
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,12 @@ from numpy.typing import NDArray
 from environments.base import NO_QUOTE, PUBLIC, SOURCE, Environment, forged_quote
 from environments.cases import Cases, Split
 from environments.core.errors import ConformanceError, FacilitateError
+from environments.core.finding import Finding
 
 MAX_CASES = 2_000
 """Cases examined per split."""
 _SIGMAS = 4.5
 """Width of statistical tolerances, in standard errors (about one false alarm in 150 000)."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check."""
-
-    check: str
-    """What was checked."""
-    passed: bool
-    message: str
-    """What was seen, or why it fails."""
-
-    def __str__(self) -> str:
-        return f"{'ok  ' if self.passed else 'FAIL'} {self.check}: {self.message}"
 
 
 class _Failed(Exception):  # noqa: N818 - a verdict, never seen outside this module
@@ -71,16 +58,16 @@ def assert_environment(environment: Environment) -> list[Finding]:
         ConformanceError: Naming every failed check.
     """
     findings = check_environment(environment)
-    failed = [finding for finding in findings if not finding.passed]
+    failed = [finding for finding in findings if not finding.ok]
     if failed:
         name = type(environment).__name__
-        raise ConformanceError(f"{name}: " + "; ".join(f"{f.check}: {f.message}" for f in failed))
+        raise ConformanceError(f"{name}: " + "; ".join(f"{f.check}: {f.detail}" for f in failed))
     return findings
 
 
 def verdict(findings: list[Finding]) -> str:
     """Return the findings as readable lines, with a last line that sums them up."""
-    failed = sum(not finding.passed for finding in findings)
+    failed = sum(not finding.ok for finding in findings)
     total = f"{len(findings) - failed} of {len(findings)} checks passed"
     return "\n".join([*map(str, findings), total if failed else f"{total}: it conforms"])
 

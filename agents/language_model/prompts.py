@@ -120,7 +120,7 @@ class Prompter:
             lines.append(f"Your option: {view.options[stance]}")
         if quoting and view.evidence:
             lines.append(
-                'Quote evidence word for word inside double quotation marks ("like this"): '
+                "Quote evidence word for word between quote marks, <quote>like this</quote>: "
                 "only exact quotes are verified."
             )
         if word_limit:

@@ -110,6 +110,8 @@ class Scripted(NumericPolicy):
 
     Config: ClassVar[type] = ScriptedConfig
     source: ClassVar[str] = "controls; credulous judge of Kenton et al. 2407.04622"
+    needs_numeric: ClassVar[bool] = False
+    """Whether the environment's evidence must have likelihoods; scripts weigh none."""
 
     def __init__(self, config: ScriptedConfig, seed: int) -> None:
         super().__init__(config, seed)

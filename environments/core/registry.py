@@ -38,6 +38,10 @@ class Registry:
         """Return all registered names, sorted."""
         return sorted({*self._lazy, *self._loaded})
 
+    def shipped(self) -> list[str]:
+        """Return the names of the built-in entries, sorted."""
+        return sorted(self._lazy)
+
     def get(self, name: str, where: str = "") -> type:
         """Return the class registered under ``name``.
 

@@ -98,7 +98,7 @@ def _environment(cls: type, config: Any) -> list[Line]:
     from environments.conformance import check_environment
 
     environment = cls(config, SplitPlan(dict.fromkeys(Split, CASES)))
-    return [(f.check, f.passed, f.message) for f in check_environment(environment)]
+    return [(f.check, f.ok, f.detail) for f in check_environment(environment)]
 
 
 def _policy(cls: type, config: Any) -> list[Line]:
@@ -115,7 +115,7 @@ def _protocol(cls: type, config: Any) -> list[Line]:
     findings = check_protocol(cls, config)
     if not findings:
         return [("batch, table of turns, deliveries and verdicts agree", True, "")]
-    return [(f.rule, False, f.detail) for f in findings]
+    return [(f.check, f.ok, f.detail) for f in findings]
 
 
 def _print(lines: list[Line]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from environments.cases import Split
 from experiments.analysis.analysis import Analysis, Check, Comparison
 from experiments.analysis.estimate import Estimate
+from experiments.analysis.statistics import wilson
 from experiments.report.describe import flatten
 
 NOTHING = "–"
@@ -196,18 +197,26 @@ def truth_table(analysis: Analysis) -> Cells:
 
 
 def environment_table(extra: Mapping[str, Any]) -> Cells:
-    """Return what the environment says about itself: measured accuracies, known numbers."""
+    """Return what the environment knows of itself: references, with Wilson's interval if measured.
+
+    Whatever else it says (`Environment.details`) is listed below the table.
+    """
     about = extra.get("environment", {})
-    known = {**about.get("details", {}), **about.get("references", {})}
-    rows: list[tuple[str, str]] = []
-    for name, fact in known.items():
-        if isinstance(fact, Mapping) and {"value", "meaning"} <= set(fact):
-            kind = "exact" if fact.get("exact") else f"measured, n = {fact.get('n')}"
-            value = next(flatten(fact["value"]))[1]
-            rows.append((f"{name.replace('_', ' ')}: {fact['meaning']} ({kind})", value))
-        else:
-            rows += list(flatten(fact, str(name).replace("_", " ")))
-    return Cells("The environment", ("what", "value"), tuple(rows), (1,))
+    rows: list[tuple[str, ...]] = []
+    for name, fact in about.get("references", {}).items():
+        n = fact.get("n")
+        measured = not fact["exact"] and n and 0.0 <= fact["value"] <= 1.0
+        known = wilson(round(fact["value"] * n), n) if measured else Estimate(fact["value"])
+        basis = "exact" if fact["exact"] else f"n = {n:,}".replace(",", " ")
+        rows.append((name.replace("_", " "), fact["meaning"], percent(known), basis))
+    others = {
+        name: fact
+        for name, fact in about.get("details", {}).items()
+        if name != "accuracy" and not (isinstance(fact, Mapping) and "meaning" in fact)
+    }
+    told = "; ".join(f"{key}: {value}" for key, value in flatten(others))
+    header = ("reference", "meaning", "%", "basis")
+    return Cells("The environment", header, tuple(rows), (2, 3), (told,) if told else ())
 
 
 def _form(estimate: Estimate, scale: float, form: str) -> str:

@@ -24,6 +24,10 @@ from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
 
+LONGEST = 34
+"""Cells up to this many characters are never broken over lines."""
+
+
 def print_summary(path: Path, console: Console) -> None:
     """Print a run's tables and the sentence that its primary interval generates.
 
@@ -71,8 +75,9 @@ def rich_table(cells: Cells) -> Table:
         collapse_padding=True,
     )
     for place, name in enumerate(cells.header):
-        number = place in cells.numeric
-        table.add_column(Text(name), justify="right" if number else "left", no_wrap=number)
+        right = "right" if place in cells.numeric else "left"
+        longest = max(len(row[place]) for row in cells.rows)
+        table.add_column(Text(name), justify=right, no_wrap=longest <= LONGEST)
     for row in cells.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -40,7 +40,7 @@ class Propaganda(Protocol):
 
 
 def rules_broken(protocol, **options):
-    return {finding.rule.split(" (")[0] for finding in check_protocol(protocol, **options)}
+    return {finding.check.split(" (")[0] for finding in check_protocol(protocol, **options)}
 
 
 def test_a_users_protocol_passes():

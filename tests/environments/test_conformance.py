@@ -147,7 +147,7 @@ BROKEN = [
 @pytest.mark.parametrize(("broken", "check"), BROKEN, ids=[b.__name__ for b, _ in BROKEN])
 def test_each_fault_is_found(broken, check):
     findings = {f.check: f for f in check_environment(broken(ReadingConfig(), PLAN))}
-    assert not findings[check].passed, verdict(list(findings.values()))
+    assert not findings[check].ok, verdict(list(findings.values()))
 
 
 def test_a_sound_environment_passes_with_a_readable_verdict():
@@ -164,8 +164,8 @@ def test_the_raising_variant_names_the_failed_check():
 
 def test_an_empty_plan_is_a_finding_not_a_crash():
     findings = check_environment(Reading(ReadingConfig(), SplitPlan({})))
-    assert len(findings) == 1 and not findings[0].passed
-    assert "at least 100" in findings[0].message
+    assert len(findings) == 1 and not findings[0].ok
+    assert "at least 100" in findings[0].detail
 
 
 def test_public_must_be_columns_and_their_order_does_not_matter():

@@ -58,12 +58,12 @@ def teaching(**changes):
 
 
 def test_every_registered_objective_says_what_it_is():
-    for name in OBJECTIVES.names():
+    for name in OBJECTIVES.shipped():
         cls = OBJECTIVES.get(name)
         assert cls.Config().name == name
         assert OBJECTIVES.describe(name)[0]
         assert cls(cls.Config()).needs() is not None
-    assert [n for n in OBJECTIVES.names() if OBJECTIVES.get(n).spends_truth] == ["truth"]
+    assert [n for n in OBJECTIVES.shipped() if OBJECTIVES.get(n).spends_truth] == ["truth"]
 
 
 def test_no_update_gives_no_sample():
@@ -142,7 +142,7 @@ def test_only_the_ceiling_spends_truth_and_it_is_charged():
         spent[purpose] += len(right)
         return right
 
-    for name in OBJECTIVES.names():
+    for name in OBJECTIVES.shipped():
         cls = OBJECTIVES.get(name)
         cls(cls.Config()).targets(teaching(reveal=reveal))
     assert spent == {"ceiling": 4}
