@@ -24,10 +24,6 @@ from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
 
-LONGEST = 34
-"""Cells up to this many characters are never broken over lines."""
-
-
 def print_summary(path: Path, console: Console) -> None:
     """Print a run's tables and the sentence that its primary interval generates.
 
@@ -75,9 +71,9 @@ def rich_table(cells: Cells) -> Table:
         collapse_padding=True,
     )
     for place, name in enumerate(cells.header):
-        right = "right" if place in cells.numeric else "left"
-        longest = max(len(row[place]) for row in cells.rows)
-        table.add_column(Text(name), justify=right, no_wrap=longest <= LONGEST)
+        number = place in cells.numeric
+        right = "right" if number else "left"
+        table.add_column(Text(name), justify=right, no_wrap=number or place == 0)
     for row in cells.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

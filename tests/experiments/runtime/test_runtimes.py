@@ -85,7 +85,7 @@ def test_fence_refuses_an_older_epoch():
 class TestRay:
     """One session for all, since starting Ray takes seconds."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture()
     def config(self):
         return load_scenario("debate_teaches_weak", ["runtime.ray.init.num_cpus=2"])
 
