@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14 python; do \
 	$$p -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
 	&& echo $$p && break; done)
+DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
@@ -19,8 +20,9 @@ help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 demo: $(VENV)/.installed
-	$(BIN)/facilitate run debate_teaches_weak environment=reading seeds=3
-	$(BIN)/facilitate run debate_teaches_weak environment=chess_puzzles seeds=3
+	$(BIN)/facilitate run --quiet debate_teaches_weak environment=reading seeds=3 out=$(DEMO)-reading
+	$(BIN)/facilitate run --quiet debate_teaches_weak environment=chess_puzzles seeds=3 out=$(DEMO)-chess_puzzles
+	$(BIN)/facilitate report --brief $(DEMO)-reading $(DEMO)-chess_puzzles
 
 test: lint types tests
 

@@ -37,6 +37,9 @@ def run(
             "replace its own, and the run directory (default: runs/SCENARIO-ENVIRONMENT-TIME).",
         ),
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print no tables, only the path of the report.")
+    ] = False,
     imports: Imports = None,
 ) -> None:
     """Run a scenario: a team decides, messages flow, the weak agent learns.
@@ -77,7 +80,7 @@ def run(
 
         return run_scenario(config, path, progress)
 
-    _carry_out(start, config, path)
+    _carry_out(start, config, path, quiet)
 
 
 def resume(
@@ -130,7 +133,12 @@ def default_directory(config: ScenarioConfig) -> str:
     return f"runs/{config.name}-{config.environment['name']}-{stamp}"
 
 
-def _carry_out(start: Callable[[Progress], RunResult], config: ScenarioConfig, path: Path) -> None:
+def _carry_out(
+    start: Callable[[Progress], RunResult],
+    config: ScenarioConfig,
+    path: Path,
+    quiet: bool = False,
+) -> None:
     """Run with a display, then print the tables; say how to continue what broke off."""
     progress = progress_for(config)
     try:
@@ -147,7 +155,8 @@ def _carry_out(start: Callable[[Progress], RunResult], config: ScenarioConfig, p
     from experiments.report.tables import print_summary
 
     out = console()
-    print_summary(result.path, out)
+    if not quiet:
+        print_summary(result.path, out)
     out.print(f"report: {result.path / 'report.html'}", soft_wrap=True, highlight=False)
 
 

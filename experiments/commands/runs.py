@@ -9,32 +9,43 @@ import typer
 from environments.core.errors import RunError
 from experiments.commands.shared import console, existing_run, say
 
+RunsArgument = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Run directories.", show_default=False)
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")]
 
 
-def report(run_directory: RunArgument) -> None:
-    """Print a run's result tables and write its report.html again.
+def report(
+    run_directories: RunsArgument,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="Only the main table, the sentence and the path.")
+    ] = False,
+) -> None:
+    """Print the result tables of runs and write their report.html again.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       facilitate report runs/first
+
+      facilitate report --brief runs/reading runs/chess
     """
-    path = existing_run(run_directory)
+    paths = [existing_run(given) for given in run_directories]
 
     from experiments.report.html import write_report
     from experiments.report.tables import print_summary
     from experiments.runs.directory import RunDirectory
 
-    with RunDirectory.open(path) as run:
-        if run.status != "complete":
-            raise RunError(
-                f"{run_directory}: the run is not complete; "
-                f"finish it first: facilitate resume {run_directory}"
-            )
+    for path in paths:
+        with RunDirectory.open(path) as run:
+            if run.status != "complete":
+                raise RunError(
+                    f"{path}: the run is not complete; finish it first: facilitate resume {path}"
+                )
     out = console()
-    print_summary(path, out)
-    written = write_report(path)
-    out.print(f"report: {written}", soft_wrap=True, highlight=False)
+    for path in paths:
+        print_summary(path, out, brief)
+        written = write_report(path)
+        out.print(f"report: {written}", soft_wrap=True, highlight=False)
 
 
 def verify(run_directory: RunArgument) -> None:

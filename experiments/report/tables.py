@@ -24,34 +24,40 @@ from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
 
-def print_summary(path: Path, console: Console) -> None:
+def print_summary(path: Path, console: Console, brief: bool = False) -> None:
     """Print a run's tables and the sentence that its primary interval generates.
 
     Args:
         path: A run directory.
         console: Where to.
+        brief: Only the table that answers the scenario's question, and the sentence.
 
     Raises:
         RunError: If it is no run directory.
     """
     with RunDirectory.open(path) as run:
         data = load_run(run)
-    print_analysis(data.analysis, data.extra, console)
+    print_analysis(data.analysis, data.extra, console, brief)
 
 
-def print_analysis(analysis: Analysis, extra: Mapping[str, Any], console: Console) -> None:
+def print_analysis(
+    analysis: Analysis, extra: Mapping[str, Any], console: Console, brief: bool = False
+) -> None:
     """Print all tables of an analysis, then the sentence.
 
     Args:
         analysis: What the run showed.
         extra: The engine's counts, with what the environment says about itself.
         console: Where to.
+        brief: As in `print_summary`.
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     console.rule(Text(title), style="dim")
     tables = [environment_table(extra), conversations_table(analysis, brief=True)]
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
+    if brief:
+        tables = [arms_table(analysis)] if analysis.arms else tables[1:]
     for cells in tables:
         if cells.rows:
             console.print(rich_table(cells))
