@@ -78,8 +78,9 @@ def rich_table(cells: Cells) -> Table:
     )
     for place, name in enumerate(cells.header):
         number = place in cells.numeric
-        right = "right" if number else "left"
-        table.add_column(Text(name), justify=right, no_wrap=number or place == 0)
+        table.add_column(
+            Text(name), justify="right" if number else "left", no_wrap=number or place == 0
+        )
     for row in cells.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
