@@ -32,7 +32,7 @@ from environments.core.keyed import Keyed, name_key
 if TYPE_CHECKING:
     import torch
 
-    from agents.language_model.scoring import Encoded
+    from agents.language_model.scoring import Batch, Encoded
 
 SHARING = ("llama", "gpt2", "qwen2", "qwen3")
 """Model types whose attention takes any mask and whose positions are arguments: there, options of
@@ -84,6 +84,8 @@ class Backbone:
         self.encoder = Encoder(self.tokenizer)
         self.encoded_cases: dict[tuple, Encoded] = {}
         """Memory of `scoring.encode_case`."""
+        self.batches: dict[tuple[int, ...], tuple[tuple[Encoded, ...], Batch]] = {}
+        """Memory of `scoring.micro_batches`."""
         style = config.style
         if style == "auto":
             style = "plain" if self.from_scratch else "instruct"

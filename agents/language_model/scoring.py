@@ -38,6 +38,10 @@ from environments.core.keyed import name_key
 if TYPE_CHECKING:
     import torch
 
+SMALL = 500_000
+"""Numbers in a padded batch that is worth remembering (2 MB)."""
+REMEMBERED = 32
+"""Padded batches remembered by a backbone."""
 MULTIPLE = 8
 """Sequences and lengths are padded to a multiple of this."""
 HIDDEN = -1e9
@@ -241,7 +245,21 @@ def micro_batches(
         size = max(MULTIPLE, size // width)
     for start in range(0, len(order), size):
         cut = order[start : start + size]
-        yield cut, collate(backbone, [cases[i] for i in cut], width)
+        yield cut, _collated(backbone, tuple(cases[i] for i in cut), width)
+
+
+def _collated(backbone: Backbone, cases: tuple[Encoded, ...], width: int) -> Batch:
+    """Return `collate` of the cases, remembered if small: exams ask the same cases every time."""
+    key = (width, *map(id, cases))  # ids stay valid: what is remembered holds its cases
+    if key in backbone.batches:
+        return backbone.batches[key][1]
+    batch = collate(backbone, cases, width)
+    tokens = sum(tensor.numel() for tensor in batch.inputs.values())
+    if tokens <= SMALL:
+        if len(backbone.batches) >= REMEMBERED:
+            del backbone.batches[next(iter(backbone.batches))]
+        backbone.batches[key] = (cases, batch)
+    return batch
 
 
 @dataclass(frozen=True)
