@@ -19,7 +19,6 @@ exactly as it was).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from agents.language_model.config import LanguageModelConfig
 from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.settings import LearnerSettings
 from agents.learning.student import Student
 from environments.core.errors import ConfigError, DataError
 from environments.core.keyed import Keyed
@@ -35,23 +35,6 @@ if TYPE_CHECKING:
     import torch
 
     from agents.language_model.scoring import Batch
-
-
-@dataclass(frozen=True)
-class LearnerSettings:
-    """How students are trained. The engine fills it in from the scenario's ``learner`` section."""
-
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    """Cases of a minibatch."""
-    epochs: int = 1
-    """Passes over each submission; the first in the order submitted, further ones permuted."""
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    """Greatest norm of a gradient; 0 for no limit."""
-    warm_start_learning_rate: float = 2e-3
-    warm_start_epochs: int = 8
-    device: str = "auto"
 
 
 class SupervisedLearner:

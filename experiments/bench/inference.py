@@ -5,7 +5,8 @@ up tokens, removes duplicates, pads, scores, and fills in columns. The peer gets
 the very same shapes, made beforehand and not timed, and runs them through the same transformers
 model with the same cheap head (two rows of the vocabulary). The cohort remembers texts that it has
 encoded and small batches that it has padded, so after the first call it is timed as in an exam that
-asks the same cases at every tick. Both produce the same probabilities, which is asserted. Repeats are interleaved; medians are reported.
+asks the same cases at every tick. Both produce the same probabilities, which is asserted. Repeats
+are interleaved; medians are reported.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from agents.learning.settings import LearnerSettings
+
 
 @dataclass
 class SplitSizes:
@@ -70,21 +72,11 @@ class ArmConfig:
 
 
 @dataclass
-class LearnerConfig:
-    """Online fine-tuning of the weak agents."""
+class LearnerConfig(LearnerSettings):
+    """Online fine-tuning of the weak agents: how, and who."""
 
     student: str = ""
     """Agent that learns; empty for a scenario without learning."""
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    epochs: int = 1
-    """Passes over each tick's samples."""
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    warm_start_learning_rate: float = 2e-3
-    warm_start_epochs: int = 8
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
 
 
 @dataclass

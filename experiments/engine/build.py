@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from agents import OBJECTIVES, POLICIES
-from agents.learning.learner import LearnerSettings, SupervisedLearner
+from agents.learning.learner import SupervisedLearner
 from agents.learning.objectives import Objective
 from coordination import PROTOCOLS
 from coordination.cohort import Cohort
@@ -60,13 +59,10 @@ def build_learner(
     """Return a learner of some students; see `agents.learning.learner`."""
     student = config.learner.student
     _, policy = component(POLICIES, config.agents[student].policy, f"agents.{student}.policy")
-    settings = LearnerSettings(
-        **{field.name: getattr(config.learner, field.name) for field in fields(LearnerSettings)}
-    )
     plan = Plan(config)
     return SupervisedLearner(
         policy,
-        settings,
+        config.learner,
         _world_seed(config),
         {student: plan.replicate_of(student) for student in students},
         tuple(environment.vocabulary()),

@@ -9,7 +9,8 @@ import torch
 from agents.language_model.backbone import configure_torch
 from agents.language_model.policy import LanguageModel
 from agents.learning.interface import CaseTexts, Experience, WeightVersion, weights_digest
-from agents.learning.learner import LearnerSettings, SupervisedLearner
+from agents.learning.learner import SupervisedLearner
+from agents.learning.settings import LearnerSettings
 from environments.core.columns import Columns
 from environments.core.errors import ConfigError, DataError
 from tests.agents.language_model.toy import WORDS, asks, config, world
