@@ -23,6 +23,9 @@ from experiments.report.cells import (
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
+NARROWEST = 24
+"""A column of text is not broken into lines shorter than this."""
+
 
 def print_summary(path: Path, console: Console, brief: bool = False) -> None:
     """Print a run's tables and the sentence that its primary interval generates.
@@ -60,11 +63,42 @@ def print_analysis(
         tables = [arms_table(analysis)] if analysis.arms else tables[1:]
     for cells in tables:
         if cells.rows:
-            console.print(rich_table(cells))
+            for part in fitting(cells, console.width):
+                console.print(rich_table(part))
             for note in cells.notes:
                 console.print(Text(note, style="dim"))
     console.print()
     console.print(Text(first_sentence(analysis), style="bold"))
+
+
+def fitting(cells: Cells, width: int) -> list[Cells]:
+    """Return the table in one part, or in several side parts that fit, each with the first column.
+
+    Args:
+        cells: A table with rows.
+        width: Characters of a line. Columns of text may be broken down to `NARROWEST` characters.
+    """
+    widest = [
+        max(len(name), *(len(row[place]) for row in cells.rows)) + 2
+        for place, name in enumerate(cells.header)
+    ]
+    breaks = [place for place in range(1, len(widest)) if place not in cells.numeric]
+    needed = [min(w, NARROWEST) if place in breaks else w for place, w in enumerate(widest)]
+    groups: list[list[int]] = [[0]]
+    for place in range(1, len(needed)):
+        used = sum(needed[p] for p in groups[-1]) + needed[place]
+        if used + 1 > width and len(groups[-1]) > 1:
+            groups.append([0])
+        groups[-1].append(place)
+    return [
+        Cells(
+            cells.title if number == 0 else f"{cells.title}, continued",
+            tuple(cells.header[p] for p in group),
+            tuple(tuple(row[p] for p in group) for row in cells.rows),
+            tuple(i for i, p in enumerate(group) if p in cells.numeric),
+        )
+        for number, group in enumerate(groups)
+    ]
 
 
 def rich_table(cells: Cells) -> Table:

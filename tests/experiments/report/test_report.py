@@ -16,8 +16,9 @@ from experiments.analysis.summary import summarize_run
 from experiments.config.load import resolved_yaml
 from experiments.engine.build import build_environment
 from experiments.report import figures
+from experiments.report.cells import Cells
 from experiments.report.html import write_report
-from experiments.report.tables import print_analysis, print_summary
+from experiments.report.tables import fitting, print_analysis, print_summary, rich_table
 from experiments.runs.directory import RunDirectory
 from tests.experiments.analysis import synthetic
 from tests.experiments.analysis.synthetic import World, extra, ledger, scenario
@@ -153,3 +154,19 @@ def test_figures_without_their_data_are_left_out():
     no_curve = analysis_of(World(curve=0, teaching=40, test=40))
     assert figures.learning_curve(no_curve) is None and figures.curve_panels(no_curve) is None
     assert figures.final_accuracy(no_curve) is not None
+
+
+@pytest.mark.parametrize("width", [80, 100, 132, 200])
+def test_tables_lose_nothing_on_narrow_terminals(width):
+    rows = (("A0", "no update", "67.0 [63.0, 70.5]", "+8.3 [+0.5, +16.1]", "11 400"),) * 2
+    header = ("arm", "taught with something long", "unaided on unseen cases, %", "uplift", "truth")
+    cells = Cells("Arms", header, rows, (2, 3, 4))
+    parts = fitting(cells, width)
+    shown = [name for part in parts for name in part.header]
+    assert [name for name in shown if name != "arm"] == list(header[1:])
+    for part in parts:
+        console = Console(width=width, file=io.StringIO())
+        console.print(rich_table(part))
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "…" not in text
+        assert all(cell in text for row in part.rows for cell in row)
