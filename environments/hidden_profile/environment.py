@@ -69,7 +69,7 @@ class HiddenProfileConfig(EnvironmentConfig):
     """Strengths 1 … n_levels are equally frequent; at most 3."""
     contrary: float = 0.2
     """Share of facts that speak for or against anyone, whatever the profile. With a share near 1
-    few proposals are hidden profiles, and up to 40 % of cases take the plain arrangement."""
+    few proposals are hidden profiles, and many cases take the plain arrangement."""
     neutral: float = 0.2
     """Share of facts that say nothing either way."""
     misjudgement: float = 0.0
