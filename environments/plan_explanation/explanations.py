@@ -11,12 +11,11 @@ So |MCE| ≤ |MME| ≤ |MPE|. All subsets of the differences are examined, so ev
 
 Two ways to release an explanation over time, after Zakershahrak et al.:
 
-* *online* (Online explanation generation for planning tasks in human–robot teaming, arXiv 1903.06418, with plan
-  prefixes): before each step the human is told just enough for the steps so far to begin some
-  plan that is optimal for the human;
-* *progressive* (Order matters: generating progressive explanations, arXiv 2004.07822): the order is the optimal
-  policy of a goal MDP whose states are the sets explained so far. There the costs are learned from
-  people; here they are given, see `progressive`.
+* *online* (arXiv 1903.06418; here with plan prefixes): before each step the human is told just
+  enough for the steps so far to begin some plan that is optimal for the human;
+* *progressive* (Order matters, arXiv 2004.07822): the order is the optimal policy of a goal MDP
+  whose states are the sets explained so far. There the costs are learned from people; here they
+  are given, see `Reconciliation.progressive`.
 """
 
 from __future__ import annotations
