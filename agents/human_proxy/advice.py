@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from agents.human_proxy.statements import claims, latest_by_seat, statements
 from agents.human_proxy.trust import Trust
 from agents.policies.base import require
-from agents.policies.evidence import from_others
-from agents.policies.numeric import Floats, ordered_sum, peaked, probabilities
+from agents.policies.numeric import Bools, Floats, ordered_sum, probabilities
 from coordination.cohort import Asks
 from environments.core.columns import Columns
 
@@ -27,9 +27,8 @@ class AdviceConfig:
 class Advice:
     """Advice discounting: x' = (1 − w)·x + w·advice, on probabilities.
 
-    An adviser's advice is its latest message that has any: the distribution that it states, or
-    else its stance with its confidence (1 if it gives none), the rest spread evenly. Adviser i
-    weighs w_i = w · trust_i / trust in a stranger, at most 1.
+    An adviser's advice is its latest message that has any, as a distribution (see
+    `statements.claims`). Adviser i weighs w_i = w · trust_i / trust in a stranger, at most 1.
 
     Several advisers are pooled: the advice is their mean weighted by w_i, its weight is
     (Σ w_i² / Σ w_i) · g, where g, the *agreement*, is the distance of the pooled advice from the
@@ -52,16 +51,25 @@ class Advice:
         where = "human_proxy.advice.weight"
         require(0.0 <= self.weight <= 1.0, where, self.weight, "a weight in [0, 1]")
 
-    def __call__(self, asks: Asks, minds: Columns, log_belief: Floats) -> Floats:
-        """Return log-probabilities after advice, shape [B, K]; as given where there is none."""
+    def __call__(
+        self, asks: Asks, minds: Columns, log_belief: Floats, used: Bools | None = None
+    ) -> Floats:
+        """Return log-probabilities after advice, shape [B, K]; as given where there is none.
+
+        Args:
+            asks: B rows.
+            minds: The judges' trust.
+            log_belief: [B, K] beliefs before advice.
+            used: [M] messages that have had their effect already (as anchors).
+        """
         if self.weight == 0.0 or asks.heard.n == 0:
             return log_belief
         mask = asks.option_mask
         heard = asks.heard
-        states = np.asarray(~np.isnan(heard.stated).any(axis=1))
-        speaks = np.flatnonzero(from_others(asks) & (states | (heard.stance >= 0)))
-        latest = np.full((asks.n, len(asks.seats)), -1, dtype=np.int64)
-        np.maximum.at(latest, (heard.row[speaks], heard.sender[speaks]), speaks)
+        speaks = statements(asks)
+        if used is not None:
+            speaks = speaks[~used[speaks]]
+        latest = latest_by_seat(asks, speaks)
 
         flat = np.where(mask, (1.0 / np.maximum(asks.n_options, 1))[:, None], 0.0)
         count = np.zeros(asks.n)
@@ -72,9 +80,7 @@ class Advice:
             if not len(rows):
                 continue
             message = latest[rows, seat]
-            sure = np.nan_to_num(heard.confidence[message], nan=1.0)
-            claim = peaked(heard.stance[message], sure, mask[rows])
-            told = np.where(states[message][:, None], heard.stated[message], claim)
+            told = claims(asks, message, rows)
             ratio = self.trust.relative(minds, rows, heard.agent_id[message])
             w = np.minimum(self.weight * ratio, 1.0)
             count[rows] += 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.policies.base import require
 from agents.policies.evidence import Quoted, hear_quotes
+from agents.policies.numeric import Bools
 from coordination.cohort import Asks
 from environments.core.keyed import Keyed
 
@@ -49,17 +50,25 @@ class Perceive:
         where = "human_proxy.perceive.lapse"
         require(0.0 <= self.lapse <= 1.0, where, self.lapse, "a probability in [0, 1]")
 
-    def __call__(self, asks: Asks) -> Quoted:
-        """Return what each row's reader has taken in."""
-        missed = None
-        if self.lapse > 0:
-            heard = asks.heard
-            keys = (
-                np.take(asks.agent_id, heard.row),
-                np.take(asks.room_id, heard.row),
-                heard.turn,
-                heard.sender,
-            )
-            draw = Keyed(self.seed, "lapse")
-            missed = draw.uniform(*(key[:, None] for key in keys), heard.quotes) < self.lapse
+    def missed(self, asks: Asks) -> Bools | None:
+        """Return which quotes [M, Q] were overlooked; None if nothing ever is."""
+        if self.lapse == 0:
+            return None
+        heard = asks.heard
+        keys = (
+            np.take(asks.agent_id, heard.row),
+            np.take(asks.room_id, heard.row),
+            heard.turn,
+            heard.sender,
+        )
+        draw = Keyed(self.seed, "lapse")
+        return draw.uniform(*(key[:, None] for key in keys), heard.quotes) < self.lapse
+
+    def __call__(self, asks: Asks, missed: Bools | None) -> Quoted:
+        """Return what each row's reader has taken in.
+
+        Args:
+            asks: B rows.
+            missed: From `missed`.
+        """
         return hear_quotes(asks, self.credulity, self.unverified_weight, missed)

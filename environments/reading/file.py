@@ -78,7 +78,7 @@ class ReadingFile(Environment):
 
     Config = ReadingFileConfig
     source = "the user's own file"
-    information = (PUBLIC, "expert", SOURCE)
+    information: tuple[str, ...] = (PUBLIC, "expert", SOURCE)
     config: ReadingFileConfig
 
     def __init__(self, config: ReadingFileConfig, plan: SplitPlan) -> None:
@@ -90,7 +90,7 @@ class ReadingFile(Environment):
                 raise ConfigError(f"environment.{name}={getattr(config, name)} is not in 0 … 1")
         if config.validation_fraction + config.test_fraction > 1:
             raise ConfigError("environment.validation_fraction + test_fraction is more than 1")
-        self._records = read_records(Path(config.path), config.ignore_fields)
+        self._records = self._read(Path(config.path))
         self.numeric = all(record.llr is not None for record in self._records)
         self._n_options = np.array([len(r.options) for r in self._records], dtype=np.int64)
         self._n_items = np.array([len(r.evidence) for r in self._records], dtype=np.int64)
@@ -100,6 +100,10 @@ class ReadingFile(Environment):
         self._split_name = self._assign(keys)
         for split in plan.sizes:
             self.case_ids(split, 0)
+
+    def _read(self, path: Path) -> list[Record]:
+        """Return the checked rows of the file; what a subclass with other fields overrides."""
+        return read_records(path, self.config.ignore_fields)
 
     def _option_orders(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return which option of the file each position shows, [R, K]; padding stays last."""
@@ -112,7 +116,7 @@ class ReadingFile(Environment):
     def _likelihoods(self) -> NDArray[np.float64]:
         """Return log-likelihoods in dealt option order, [R, E, K]; NaN where there are none."""
         width = self._order.shape[1]
-        llr = np.zeros((len(self._records), int(self._n_items.max()), width))
+        llr = np.zeros((len(self._records), max(int(self._n_items.max()), 1), width))
         for row, record in enumerate(self._records):
             n, k = len(record.evidence), len(record.options)
             if self.numeric and record.llr is not None:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,17 @@ class RowError(Exception):
     """What is wrong with a row, before its place is known."""
 
 
-def read_records(path: Path, ignore: Sequence[str]) -> list[Record]:
+def read_records(
+    path: Path,
+    ignore: Sequence[str],
+    check: Callable[[int, Any, Sequence[str]], Record] | None = None,
+) -> list[Record]:
     """Read and check a ``.jsonl`` or ``.parquet`` file.
 
     Args:
         path: The file.
         ignore: Further fields that rows may have; they are not read.
+        check: Makes a record of (line, row, ignore) or raises `RowError`; `check_row` if left out.
 
     Raises:
         DataError: If the file is missing or empty, or with the place of the first malformed row
@@ -73,6 +78,7 @@ def read_records(path: Path, ignore: Sequence[str]) -> list[Record]:
     if not path.is_file():
         raise DataError("no such file; environment.path must name a .jsonl or .parquet file", path)
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+    make = check or check_row
     records: list[Record] = []
     faults: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
@@ -80,7 +86,7 @@ def read_records(path: Path, ignore: Sequence[str]) -> list[Record]:
         try:
             if isinstance(row, RowError):
                 raise row
-            record = _check_row(line, row, ignore)
+            record = make(line, row, ignore)
             if record.id in seen:
                 raise RowError(
                     f"id {record.id!r} is also at line {seen[record.id]}; ids must differ"
@@ -154,7 +160,17 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
         yield number, {key: value for key, value in row.items() if value is not None}
 
 
-def _check_row(line: int, row: Any, ignore: Sequence[str]) -> Record:
+def check_row(line: int, row: Any, ignore: Sequence[str]) -> Record:
+    """Return the checked row.
+
+    Args:
+        line: Its place in the file.
+        row: What the line holds.
+        ignore: Further fields that it may have.
+
+    Raises:
+        RowError: Saying what is wrong with it.
+    """
     if not isinstance(row, dict):
         raise RowError(
             f"is a {type(row).__name__}; expected an object with fields {', '.join(FIELDS)}"
@@ -194,11 +210,15 @@ def _text(row: dict[str, Any], field: str, default: str | None = None) -> str:
         if default is None:
             raise RowError(f"has no {field}; expected text")
         return default
-    return _clean(row[field], field)
+    return clean_text(row[field], field)
 
 
-def _clean(value: Any, field: str) -> str:
-    """Return text on one line; the words stay as they are."""
+def clean_text(value: Any, field: str) -> str:
+    """Return text on one line; the words stay as they are.
+
+    Raises:
+        RowError: If it is no text, empty, or holds half a surrogate pair.
+    """
     if not isinstance(value, str) or not value.strip():
         raise RowError(f"{field}={value!r}; expected non-empty text")
     if any(unicodedata.category(c) == "Cs" for c in value):
@@ -209,7 +229,7 @@ def _clean(value: Any, field: str) -> str:
 def _options(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) < 2:
         raise RowError(f"options={value!r}; expected a list of at least 2 texts")
-    options = tuple(_clean(option, f"options[{k}]") for k, option in enumerate(value))
+    options = tuple(clean_text(option, f"options[{k}]") for k, option in enumerate(value))
     if len(set(options)) < len(options):
         raise RowError(f"options={value!r}; expected texts that differ")
     return options
@@ -235,21 +255,38 @@ def _evidence(
     items = row["evidence"]
     if not isinstance(items, list) or not items:
         raise RowError(f"evidence={items!r}; expected a list of at least one item")
+    texts, likelihoods = check_items(items, "evidence", n_options)
+    if len(set(texts)) < len(texts):
+        raise RowError("evidence has the same text twice; items must differ")
+    return tuple(texts), tuple(likelihoods) if len(likelihoods) == len(texts) else None
+
+
+def check_items(
+    items: Sequence[Any], field: str, n_options: int
+) -> tuple[list[str], list[tuple[float, ...]]]:
+    """Return the texts of evidence items, and the likelihoods of those that have any.
+
+    Args:
+        items: Texts, or objects with ``text`` and perhaps ``llr``.
+        field: Where they are in the row, for messages.
+        n_options: Numbers that a likelihood must have.
+
+    Raises:
+        RowError: For an item that is neither.
+    """
     texts, likelihoods = [], []
     for e, item in enumerate(items):
-        name = f"evidence[{e}]"
+        name = f"{field}[{e}]"
         if isinstance(item, dict):
             extra = sorted(set(item) - {"text", "llr"})
             if extra:
                 raise RowError(f"{name} has unknown field {extra[0]!r} (allowed: text, llr)")
-            texts.append(_clean(item.get("text"), f"{name}.text"))
+            texts.append(clean_text(item.get("text"), f"{name}.text"))
             if item.get("llr") is not None:
                 likelihoods.append(_llr(item["llr"], f"{name}.llr", n_options))
         else:
-            texts.append(_clean(item, name))
-    if len(set(texts)) < len(texts):
-        raise RowError("evidence has the same text twice; items must differ")
-    return tuple(texts), tuple(likelihoods) if len(likelihoods) == len(texts) else None
+            texts.append(clean_text(item, name))
+    return texts, likelihoods
 
 
 def _llr(value: Any, name: str, n_options: int) -> tuple[float, ...]:

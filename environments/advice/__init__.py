@@ -1,0 +1,1 @@
+"""Judge–advisor estimation: a quantity, a judge's own estimate, advice, a revised estimate."""

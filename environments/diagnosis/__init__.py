@@ -1,0 +1,1 @@
+"""Split-evidence diagnosis over a discrete Bayes net: who discloses which finding."""

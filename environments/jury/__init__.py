@@ -1,0 +1,1 @@
+"""Juries: private signals of one bit, and rules that turn votes into a decision."""

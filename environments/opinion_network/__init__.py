@@ -1,0 +1,1 @@
+"""Opinion networks: who listens to whom, and what they come to believe together."""

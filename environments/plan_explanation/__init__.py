@@ -1,0 +1,1 @@
+"""Plan explanation as model reconciliation: why this plan, when mine looks better?"""
