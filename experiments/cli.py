@@ -16,6 +16,7 @@ from experiments.commands.bench import bench
 from experiments.commands.check import check
 from experiments.commands.examine import doctor
 from experiments.commands.look import list_, show
+from experiments.commands.proofs import proofs
 from experiments.commands.run import INTERRUPTED, resume, run
 from experiments.commands.runs import report, verify
 from experiments.commands.shared import Imports, reflow
@@ -44,7 +45,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (run, resume),
     "Look": (list_, show, report),
-    "Check": (verify, check, bench, doctor),
+    "Check": (verify, check, proofs, bench, doctor),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

@@ -1,0 +1,45 @@
+"""``facilitate proofs``: what the literature says beside what this code obtains."""
+
+from __future__ import annotations
+
+import typer
+
+from experiments.commands.shared import console
+
+_DIGITS = 7
+
+
+def proofs() -> None:
+    """Recompute every published number that the environments and human proxies must reproduce.
+
+    Prints claim, source, expected and obtained value; exits with 1 if one of them fails. A proof
+    shows that an equation is right, not that a simulation predicts people.
+
+    [bold]Example[/bold]
+
+      facilitate proofs
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from experiments.proofs import all_proofs
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("piece", "claim", "source"):
+        table.add_column(name)
+    for name in ("expected", "obtained"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    count = failed = 0
+    for piece, proof in all_proofs():
+        count += 1
+        failed += not proof.ok
+        shown = (f"{value:.{_DIGITS}g}" for value in (proof.expected, proof.obtained))
+        mark = Text("pass", style="green") if proof.ok else Text("FAIL", style="bold red")
+        table.add_row(*map(Text, (piece, proof.claim, proof.source, *shown)), mark)
+    out = console()
+    out.print(table)
+    out.print(f"{count - failed} of {count} proofs pass", highlight=False)
+    if failed:
+        raise typer.Exit(1)
