@@ -193,7 +193,10 @@ class AutomationModel(TableModel):
     def log_likelihood(self, values: Values, data: Columns) -> Floats:
         """See `TableModel`."""
         factor = np.where(data["wrong_advice"] > 0.5, values["relative_risk"], 1.0)
-        return bernoulli(np.minimum(values["unaided"] * factor, 1.0), data["wrong"])
+        chance = values["unaided"] * factor
+        # Above 1 there is no such chance; a slope shows the search the way back.
+        beyond = np.log(SMALL) * np.maximum(chance - 1.0, 0.0)
+        return bernoulli(np.minimum(chance, 1.0), data["wrong"]) + beyond
 
     def starts(self, data: Columns) -> dict[str, float]:
         """Start from the shares in the data."""
