@@ -76,15 +76,17 @@ class Automation:
         """Return the option that all the others recommend, shape [B]; `NO_ADVICE` without one."""
         message = statements(asks)
         latest = latest_by_seat(asks, message)
-        option = np.full(asks.heard.n + 1, NO_ADVICE)  # the last place answers for "no statement"
         told = claims(asks, message, asks.heard.row[message])
-        best = told.max(axis=1, keepdims=True) if told.size else told
-        option[message] = np.where((told == best).sum(axis=1) == 1, told.argmax(axis=1), NO_ADVICE)
-        named = option[latest]
-        unclear = (latest >= 0) & (named == NO_ADVICE)
-        highest = named.max(axis=1, initial=NO_ADVICE)
-        agree = ((named == highest[:, None]) | (latest < 0)).all(axis=1) & ~unclear.any(axis=1)
-        return np.where(agree, highest, NO_ADVICE)
+        option = np.full(asks.heard.n + 1, NO_ADVICE)  # the last place answers for "no statement"
+        option[message] = _single_best(told)
+        found = np.full(asks.n, NO_ADVICE)
+        agree = np.ones(asks.n, dtype=bool)
+        for seat in range(latest.shape[1]):
+            speaks = latest[:, seat] >= 0
+            named = option[latest[:, seat]]
+            agree &= ~speaks | ((named >= 0) & ((named == found) | (found < 0)))
+            found = np.where(speaks & (found < 0), named, found)
+        return np.where(agree, found, NO_ADVICE)
 
     def __call__(
         self, asks: Asks, choice: NDArray[np.int64], distribution: Floats
@@ -101,3 +103,16 @@ class Automation:
         draw = Keyed(self.seed, "automation").uniform(asks.room_id, asks.agent_id)
         takes = (advised >= 0) & (choice >= 0) & (choice != advised) & (draw < chance)
         return np.where(takes, advised, choice)
+
+
+def _single_best(told: Floats) -> NDArray[np.int64]:
+    """Return each row's most probable option, `NO_ADVICE` where several are."""
+    best = np.zeros(len(told), dtype=np.int64)
+    top = told[:, 0].copy()
+    tied = np.zeros(len(told), dtype=bool)
+    for option in range(1, told.shape[1]):
+        column = told[:, option]
+        tied = np.where(column > top, False, tied | (column == top))
+        best = np.where(column > top, option, best)
+        top = np.maximum(top, column)
+    return np.where(tied, NO_ADVICE, best)

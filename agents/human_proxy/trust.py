@@ -78,9 +78,9 @@ class Trust:
         """
         initial = self.alpha / (self.alpha + self.beta)
         ratio = np.ones(len(row))
-        if not (minds["trust_adviser"][:, 0] != NOBODY).any():  # places fill up from the first
-            return ratio
         for place in range(minds["trust_adviser"].shape[1]):
+            if (minds["trust_adviser"][:, place] == NOBODY).all():  # places fill up in order
+                break
             alpha, beta = minds["trust_alpha"][row, place], minds["trust_beta"][row, place]
             known = minds["trust_adviser"][row, place] == adviser
             ratio = np.where(known, alpha / (alpha + beta) / initial, ratio)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from agents.conformance import example_asks
+from agents.conformance import check_policy, example_asks
 from agents.human_proxy.policy import HumanProxy
 from agents.human_proxy.presets import PRESETS, STAGES, HumanProxyConfig, resolve_preset
 from agents.policies.bayesian import Bayesian, BayesianConfig
@@ -40,7 +40,7 @@ def test_a_preset_gives_what_the_user_has_not_set():
     assert full.update.evidence_weight == 0.8
     typical = PRESETS["typical_person"]
     assert full.update == replace(typical.update, evidence_weight=0.8)
-    for stage in ("perceive", "remember", "trust", "advice", "choose"):
+    for stage in set(STAGES) - {"update"}:
         assert getattr(full, stage) == getattr(typical, stage)
     zero = resolve_preset(HumanProxyConfig(advice=replace(config.advice, weight=0.0)))
     assert zero.advice.weight == 0.0  # a zero is set, not empty
@@ -52,6 +52,24 @@ def test_published_values_of_the_typical_person():
     assert (typical.advice.weight, typical.remember.span) == (0.39, 4)
     assert (typical.choose.beta, typical.choose.mistake) == (1.0, 0.1)
     assert typical.trust.failure > typical.trust.success
+    assert PRESETS["anchored"].anchor.weight == 0.49
+    assert PRESETS["over_truster"].automation.relative_risk == 1.26
+    assert {p.remember.decay for p in PRESETS.values()} == {0.5}
+    shape = typical.prospect
+    assert (shape.alpha, shape.beta, shape.loss_aversion) == (0.88, 0.88, 2.25)
+    assert (shape.gamma, shape.delta) == (0.61, 0.69)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_keeps_the_contract_of_policies(preset):
+    findings = check_policy(HumanProxy(HumanProxyConfig(preset=preset), 0))
+    assert [f for f in findings if not f.ok] == []
+    # With every stage at work at once, too.
+    config = HumanProxyConfig(preset=preset)
+    config.anchor.weight, config.automation.relative_risk = 0.3, 1.3
+    config.remember.threshold, config.perceive.lapse = -1.0, 0.1
+    config.prospect.gain, config.prospect.loss, config.prospect.may_decline = 1.0, 0.2, True
+    assert [f for f in check_policy(HumanProxy(config, 0)) if not f.ok] == []
 
 
 def test_trusters_are_ordered_by_how_far_a_lone_adviser_moves_them():

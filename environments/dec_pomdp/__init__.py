@@ -1,0 +1,1 @@
+"""Decentralized POMDPs: the ``.dpomdp`` text format, exact values and a batched simulator."""

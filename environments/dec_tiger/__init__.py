@@ -1,0 +1,1 @@
+"""Dec-Tiger: two agents, two doors, one tiger."""

@@ -1,0 +1,1 @@
+"""Fitting human models to recorded decisions: estimates with intervals."""
