@@ -13,6 +13,7 @@ ENVIRONMENTS = Registry(
         "chess_puzzles": "environments.chess_puzzles.environment:ChessPuzzles",
         "hidden_profile": "environments.hidden_profile.environment:HiddenProfile",
         "hidden_profile_file": "environments.hidden_profile.file:HiddenProfileFile",
+        "dec_tiger": "environments.dec_tiger.environment:DecTiger",
         "jury": "environments.jury.environment:Jury",
         "advice": "environments.advice.environment:Advice",
         "preferences": "environments.preferences.environment:Preferences",

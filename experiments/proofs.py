@@ -13,6 +13,7 @@ PIECES = {
     "advice": "environments.advice.proofs",
     "preferences": "environments.preferences.proofs",
     "opinion network": "environments.opinion_network.proofs",
+    "dec-tiger": "environments.dec_tiger.proofs",
     "diagnosis": "environments.diagnosis.proofs",
     "plan explanation": "environments.plan_explanation.proofs",
     "human proxy": "agents.human_proxy.proofs",

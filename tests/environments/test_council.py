@@ -1,7 +1,5 @@
 """Councils: PettingZoo's own tests, and one implementation for one case or thousands."""
 
-import time
-
 import numpy as np
 import pytest
 from pettingzoo.test import parallel_api_test, parallel_seed_test
@@ -62,36 +60,6 @@ def _same(one, many, row):
     for seat, observation in one.items():
         for name, value in observation.items():
             assert np.array_equal(value, many[seat][name][row])
-
-
-@pytest.mark.parametrize("make", MAKERS[:2], ids=["hidden_profile", "jury"])
-def test_4096_cases_step_over_50_times_faster_than_one_at_a_time(make):
-    council, one = make(), parallel_env(make())
-    ids = council.environment.case_ids(Split.TEACHING, 0)
-    n, few = len(ids), 48
-    actions = {seat: np.ones(n, dtype=np.int64) for seat in council.seats}
-    single = dict.fromkeys(council.seats, 1)
-
-    def batched():
-        council.reset(ids)
-        start = time.perf_counter()
-        for _ in range(council.horizon):
-            council.step(actions)
-        return time.perf_counter() - start
-
-    def looped():
-        total = 0.0
-        for case in ids[:few].tolist():
-            one.reset(options={"case_id": case})
-            start = time.perf_counter()
-            while one.agents:
-                one.step(single)
-            total += time.perf_counter() - start
-        return total * n / few
-
-    # The best of five each, interleaved: other work on the machine slows both.
-    times = [(batched(), looped()) for _ in range(5)]
-    assert min(loop for _, loop in times) > 50 * min(batch for batch, _ in times)
 
 
 def test_disclosing_shows_own_items_to_all_and_nothing_else():
