@@ -11,7 +11,7 @@ from environments.core.errors import ConfigError
 from experiments.commands.shared import Imports, console, existing_run
 
 if TYPE_CHECKING:
-    from experiments.fit.estimation import Fit
+    from experiments.fit.parameters import Fit
 
 
 def fit_proxy(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.core.columns import Columns
-from experiments.fit.estimation import Parameter
+from experiments.fit.parameters import Parameter
 from experiments.fit.table import Field
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from agents.human_proxy.trust import Trust
 from environments.core.columns import Columns
 from environments.core.keyed import Keyed
 from experiments.fit.base import Floats, TableModel, Values, bernoulli, flag, normal, share
-from experiments.fit.estimation import Parameter
+from experiments.fit.parameters import Parameter
 from experiments.fit.table import Field
 
 _NOISE = Parameter("noise", "standard deviation of what the model leaves open", 1.0, low=0.0)

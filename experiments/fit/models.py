@@ -14,12 +14,12 @@ from experiments.fit.choices import (
     AutomationModel,
     BiasedBayesianModel,
     BiasedReportModel,
-    HierarchyModel,
     NoisyRationalModel,
-    ProspectModel,
 )
-from experiments.fit.estimation import Fit, Parameter, choose_parameters, estimate
+from experiments.fit.estimation import estimate
+from experiments.fit.games import HierarchyModel, ProspectModel
 from experiments.fit.judgements import AdviceModel, AnchoringModel, RecallModel, TrustModel
+from experiments.fit.parameters import Fit, Parameter, choose_parameters
 from experiments.fit.table import Table, read_table
 
 MODELS: dict[str, TableModel] = {

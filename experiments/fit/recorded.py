@@ -18,8 +18,9 @@ from agents.policies.numeric import pick
 from environments.core.errors import ConfigError
 from experiments.fit.base import SMALL, Floats
 from experiments.fit.choices import UPDATE
-from experiments.fit.estimation import Estimate, Fit, Parameter, choose_parameters, estimate
+from experiments.fit.estimation import estimate
 from experiments.fit.ledger import Recorded, Recording
+from experiments.fit.parameters import Estimate, Fit, Parameter, choose_parameters
 from experiments.fit.response import Response
 
 PROXY = "human_proxy"

@@ -3,7 +3,8 @@ import pytest
 
 from environments.core.errors import ConfigError, UnknownNameError
 from environments.core.keyed import Keyed
-from experiments.fit.estimation import Parameter, choose_parameters, estimate
+from experiments.fit.estimation import estimate
+from experiments.fit.parameters import Parameter, choose_parameters
 
 RATE = (Parameter("rate", "", 0.5, 0.0, 1.0),)
 GROUPS = np.arange(100)
