@@ -60,7 +60,6 @@ def run_scenario(
     validate(config)
     path = out.expanduser().resolve()
     refuse_used(path)
-    progress.stage(f"opening runtime {config.runtime.name}")
     started = time.monotonic()
     runtime = open_runtime(config)
     try:
