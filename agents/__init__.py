@@ -9,6 +9,7 @@ POLICIES = Registry(
         "expert": "agents.policies.expert:Expert",
         "scripted": "agents.policies.scripted:Scripted",
         "language_model": "agents.language_model.policy:LanguageModel",
+        "cloned_person": "agents.human_proxy.cloning:ClonedPerson",
         "human_proxy": "agents.human_proxy.policy:HumanProxy",
     },
 )

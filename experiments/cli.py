@@ -15,6 +15,7 @@ from environments.core.errors import FacilitateError
 from experiments.commands.bench import bench
 from experiments.commands.check import check
 from experiments.commands.examine import doctor
+from experiments.commands.fit import fit_proxy
 from experiments.commands.look import list_, show
 from experiments.commands.proofs import proofs
 from experiments.commands.run import INTERRUPTED, resume, run
@@ -44,12 +45,12 @@ app = typer.Typer(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (run, resume),
-    "Look": (list_, show, report),
+    "Look": (list_, show, report, fit_proxy),
     "Check": (verify, check, proofs, bench, doctor),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        _name = _command.__name__.rstrip("_")
+        _name = _command.__name__.rstrip("_").replace("_", "-")
         app.command(_name, rich_help_panel=_panel, help=reflow(_command.__doc__))(_command)
 
 

@@ -53,7 +53,19 @@ def test_every_command_has_help_with_an_example(capsys):
     assert cli.main(["--help"]) == 0
     commands = [command.name for command in cli.app.registered_commands]
     assert set(commands) == {
-        *("run", "resume", "list", "show", "report", "verify", "check", "proofs", "bench", "doctor")
+        *(
+            "run",
+            "resume",
+            "list",
+            "show",
+            "report",
+            "fit-proxy",
+            "verify",
+            "check",
+            "proofs",
+            "bench",
+            "doctor",
+        )
     }
     shown = capsys.readouterr().out
     for name in commands:
