@@ -1,14 +1,8 @@
-"""What a run stands on: versions, hardware, and whether our packages are really ours.
-
-`own_names` is called at every start, so it is quick and imports nothing heavy. Another
-distribution that installs a top-level ``agents`` (some do) silently overwrites our files, and its
-removal deletes them; a folder of that name that comes first on the import path shadows ours.
-"""
+"""What a run stands on: versions and hardware; what ``facilitate doctor`` looks at."""
 
 from __future__ import annotations
 
 import importlib.metadata as metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -21,10 +15,7 @@ from typing import Any, Literal
 
 from environments.core.errors import ConfigError, FacilitateError
 from experiments.config.schema import ScenarioConfig
-
-DISTRIBUTION = "facilitate"
-PACKAGES = ("environments", "coordination", "agents", "experiments")
-"""Our top-level packages."""
+from experiments.names import DISTRIBUTION, PACKAGES, complaint
 
 LIBRARIES = (
     "numpy",
@@ -52,54 +43,6 @@ class Finding:
     status: Literal["ok", "note", "problem"]
     subject: str
     text: str
-
-
-# -- names ------------------------------------------------------------------------------------
-
-
-def other_owners() -> dict[str, list[str]]:
-    """Return the packages of ours that other installed distributions also claim, with those."""
-    owners = metadata.packages_distributions()
-    claims = {
-        package: sorted({name for name in owners.get(package, []) if _normal(name) != DISTRIBUTION})
-        for package in PACKAGES
-    }
-    return {package: names for package, names in claims.items() if names}
-
-
-def shadowed() -> dict[str, str]:
-    """Return the packages of ours that would be imported from elsewhere, with that place."""
-    home = Path(__file__).resolve().parents[1]
-    found: dict[str, str] = {}
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
-        if origin is None or origin.parents[1] != home:
-            found[package] = str(origin or "nowhere")
-    return found
-
-
-def own_names() -> None:
-    """Check that our top-level packages belong to this framework alone.
-
-    Raises:
-        ConfigError: Another distribution also installs one of them, or one is shadowed.
-    """
-    for package, names in other_owners().items():
-        raise ConfigError(
-            f"the package {package!r} is also installed by {' and '.join(names)}, which overwrites "
-            f"ours: pip uninstall {' '.join(names)}, then reinstall {DISTRIBUTION} "
-            "(or keep the two in separate environments)"
-        )
-    for package, place in shadowed().items():
-        raise ConfigError(
-            f"the package {package!r} would be imported from {place}, not from facilitate: "
-            "rename that folder, or start from another one"
-        )
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-")
 
 
 # -- versions and hardware --------------------------------------------------------------------
@@ -192,13 +135,21 @@ def check_device(config: ScenarioConfig) -> None:
     On an existing Ray cluster the GPU is elsewhere; the runtime checks it there.
 
     Raises:
-        ConfigError: ``learner.device`` names a GPU that is absent.
+        ConfigError: ``learner.device`` names a GPU that is absent, or Ray's actors ask for more
+            GPUs than there are.
     """
     device = config.learner.device
-    remote = config.runtime.name == "ray" and (
-        config.runtime.ray.address or os.environ.get("RAY_ADDRESS")
-    )
-    if not device.startswith("cuda") or remote:
+    on_ray = config.runtime.name == "ray"
+    if on_ray and (config.runtime.ray.address or os.environ.get("RAY_ADDRESS")):
+        return
+    for kind in ("conversation", "cohort", "learner") if on_ray else ():
+        asked = getattr(config.runtime.ray, kind).num_gpus
+        if asked > 0 and asked > len(gpus()):
+            raise ConfigError(
+                f"runtime.ray.{kind}.num_gpus: given {asked:g}, this machine has "
+                f"{len(gpus()) or 'no'} usable GPU (allowed here: 0)"
+            )
+    if not device.startswith("cuda"):
         return
     present = len(gpus())
     wanted = int(device.partition(":")[2] or 0)
@@ -256,10 +207,9 @@ def _machine() -> Iterator[Finding]:
 
 
 def _names() -> Iterator[Finding]:
-    try:
-        own_names()
-    except ConfigError as error:
-        yield Finding("problem", "package names", str(error))
+    problem = complaint()
+    if problem:
+        yield Finding("problem", "package names", problem)
     else:
         yield Finding("ok", "package names", f"{', '.join(PACKAGES)} belong to facilitate alone")
 

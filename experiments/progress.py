@@ -29,7 +29,10 @@ class Progress(Protocol):
     """What the engine tells about a run. Every method may be called before `start`."""
 
     def start(self, total_ticks: int, arms: Mapping[str, str]) -> None:
-        """Begin: number of teaching ticks, arm name to label (in the order of the scenario)."""
+        """Begin: number of the last tick, arm name to label (in the order of the scenario).
+
+        With arms, the last tick is the test on unseen cases and not one of teaching.
+        """
         ...
 
     def stage(self, text: str) -> None:
@@ -86,6 +89,12 @@ def sparkline(values: Sequence[float], low: float, high: float) -> str:
     last = len(BLOCKS) - 1
     heights = (round((value - low) / span * last) if span > 0 else last // 2 for value in values)
     return "".join(BLOCKS[min(max(height, 0), last)] for height in heights)
+
+
+def _number(value: float) -> str:
+    """Return counts with all their digits, rates with four."""
+    whole = abs(value) >= 1000 or float(value).is_integer()
+    return f"{value:.0f}" if whole else f"{value:.4g}"
 
 
 class Curves:
@@ -154,13 +163,14 @@ class PlainProgress:
         """See `Progress.tick`."""
         if not self._curves.add(curve) and self._curves.labels and tick != self._total:
             return
-        parts = [f"tick {tick}/{self._total}"]
+        testing = bool(self._curves.labels) and tick == self._total
+        parts = [f"test, tick {tick}/{self._total}" if testing else f"tick {tick}/{self._total}"]
         learned = [f"{arm} {value:.3f}" for arm, value in curve.items() if value is not None]
         if learned:
             parts.append("students " + " ".join(learned))
         if judges:
             parts.append("judges " + " ".join(f"{n} {v:.3f}" for n, v in judges.items()))
-        parts += [f"{name} {value:.4g}" for name, value in stats.items()]
+        parts += [f"{name} {_number(value)}" for name, value in stats.items()]
         self._write(" | ".join(parts))
 
     def finish(self) -> None:
@@ -194,7 +204,7 @@ class RichProgress:
         self._judges: dict[str, float] = {}
         self._stats: dict[str, float] = {}
         self._bar = Bar(
-            TextColumn("[bold]tick {task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("[bold]{task.fields[place]}"),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
             TextColumn("[dim]left"),
@@ -202,13 +212,14 @@ class RichProgress:
             TextColumn("{task.description}", style="cyan", markup=False),
             console=console,
         )
-        self._task: TaskID = self._bar.add_task("starting", total=1)
+        self._task: TaskID = self._bar.add_task("starting", total=1, place="tick 0")
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self.render)
 
     def start(self, total_ticks: int, arms: Mapping[str, str]) -> None:
         """See `Progress.start`."""
         self._curves.start(arms)
-        self._bar.update(self._task, total=max(total_ticks, 1))
+        total = max(total_ticks, 1)
+        self._bar.update(self._task, total=total, place=self._place(0, total))
         self._show()
 
     def stage(self, text: str) -> None:
@@ -228,13 +239,18 @@ class RichProgress:
         self._judges = dict(judges)
         self._stats = dict(stats)
         total = self._bar.tasks[0].total or 1
-        self._bar.update(self._task, completed=min(tick, total))
+        done = min(tick, total)
+        self._bar.update(self._task, completed=done, place=self._place(done, total))
         self._show()
 
     def finish(self) -> None:
         """See `Progress.finish`."""
         if self._live.is_started:
             self._live.stop()
+
+    def _place(self, tick: float, total: float) -> str:
+        """Return where the run is; with arms, the last tick is the test."""
+        return "test" if self._curves.labels and tick == total else f"tick {tick:.0f}/{total:.0f}"
 
     def _show(self) -> None:
         if not self._live.is_started:
@@ -300,7 +316,7 @@ class RichProgress:
             line.append(f"{name} ")
             line.append(f"{value:.3f}  ", style="bold")
         for name, value in self._stats.items():
-            line.append(f"{name} {value:.4g}  ", style="dim")
+            line.append(f"{name} {_number(value)}  ", style="dim")
         return line
 
 

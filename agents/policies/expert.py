@@ -57,8 +57,10 @@ class ExpertConfig:
     collude: bool = False
     """Throw the debate: when its stance is what it believes, withhold all evidence."""
     words_base: int = 40
-    """Words of a message without quotes. Verbosity does not depend on honesty."""
+    """Words of a speech beside its quotes."""
     words_per_quote: int = 15
+    """Words that a speech has for each quote it may hold; it fills them if it quotes less, so its
+    length tells nothing of honesty."""
     words_noise: int = 10
     """Up to this many further words, drawn per message."""
 
@@ -207,10 +209,12 @@ class Expert(NumericPolicy):
 
     def _count_words(self, asks: Asks, quotes: NDArray[np.int64]) -> NDArray[Any]:
         config = self.config
-        noise = self._words.integers(config.words_noise + 1, asks.ask_id)
-        n_quotes = (quotes != NO_QUOTE).sum(axis=1)
-        base = 0 if asks.intent == MessageKind.QUOTE else config.words_base + noise
-        words = base + config.words_per_quote * n_quotes
+        if asks.intent == MessageKind.QUOTE:
+            words = config.words_per_quote * (quotes != NO_QUOTE).sum(axis=1)
+        else:
+            # The same allowance whatever is quoted or made up: length must not betray honesty.
+            noise = self._words.integers(config.words_noise + 1, asks.ask_id)
+            words = config.words_base + noise + config.words_per_quote * config.quotes_per_message
         return np.minimum(words, asks.word_limit) if asks.word_limit > 0 else words
 
 

@@ -33,6 +33,10 @@ CONTROLS = {"shuffled": "targets shuffled among cases", "random": "targets drawn
 """Controls of arms that must teach nothing, in words."""
 
 
+CONTROL_MARGIN = 0.05
+"""A control holds only if the interval of (control - floor) ends below this."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two arms' unaided accuracy on test cases, first minus second."""
@@ -49,7 +53,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must hold if the experiment is sound."""
+    """Something that must hold if the experiment is sound.
+
+    Judged by the bootstrap over cases and seeds: Student's t over two or three seeds is so wide
+    that hardly any check could fail.
+    """
 
     arm: str
     expectation: str
@@ -255,15 +263,15 @@ def _checks(config: ScenarioConfig, data: ArmData | None) -> tuple[Check, ...]:
         pairs.append([ceiling, floor])
     checks = []
     for comparison in _comparisons(pairs, data):
-        sign = comparison.paired.estimate.sign()
-        if sign is None:
-            sign = comparison.crossed.sign()
+        found = comparison.crossed
+        sign = found.sign()
         if comparison.first == ceiling:
             expectation = f"the ceiling {ceiling} is above the floor {floor}"
             holds = {1: True, -1: False}.get(sign or 0)  # an interval over zero shows neither
         else:
             what = CONTROLS[config.arms[comparison.first].control]
             expectation = f"{comparison.first} ({what}) is not above the floor {floor}"
-            holds = None if sign is None else sign <= 0
+            within = found.high is not None and found.high < CONTROL_MARGIN
+            holds = False if sign == 1 else True if within else None
         checks.append(Check(comparison.first, expectation, comparison, holds))
     return tuple(checks)

@@ -53,8 +53,8 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Paired:
         second: [S] per-seed values of the other.
 
     Returns:
-        first - second. With one seed the interval is undefined, likewise if every seed gave the
-        same nonzero difference (no spread from which an error could be told).
+        first - second. With one seed the interval and the p-value are undefined, likewise if
+        every seed gave the same difference, zero included (no spread to tell an error from).
     """
     difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     n = len(difference)
@@ -69,7 +69,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Paired:
     if deviation <= 1e-12:
         reason = "every seed gave the same difference: no spread to estimate an error from"
         if abs(mean) <= 1e-12:
-            return Paired(Estimate(0.0, 0.0, 0.0, n), 1.0, Estimate.missing(reason, n))
+            mean, reason = 0.0, "the seeds do not differ, so no interval over them can be given"
         return Paired(Estimate(mean, None, None, n, reason), None, Estimate.missing(reason, n))
     error = deviation / np.sqrt(n)
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
@@ -143,7 +143,9 @@ def performance_gap_recovered(
 
     The ratio is unbounded and meaningless over a gap that may be zero: with 1 500 test cases and a
     true gap of .03 its 95 % range is about [-1.75, 2.97]. It is therefore undefined unless the
-    lower bound of the gap exceeds `MINIMUM_GAP`.
+    lower bound of the gap exceeds `MINIMUM_GAP`. A resample whose own gap is not positive has no
+    ratio; it counts as beyond either end of the interval, which is left out where such resamples
+    reach it.
 
     Args:
         floor: Accuracy of the weak model before teaching.
@@ -153,16 +155,31 @@ def performance_gap_recovered(
         n: Decisions behind each accuracy.
     """
     gap = ceiling - floor
-    low, _ = np.quantile(draws[2] - draws[0], _TAILS)
-    if not low > MINIMUM_GAP:
+    gaps = draws[2] - draws[0]
+    if not np.isfinite(draws).all() or not len(gaps):
+        return Estimate.missing("some resamples hold no answers of the arms compared", n)
+    low = float(np.quantile(gaps, _TAILS[0]))
+    if not (low > MINIMUM_GAP and gap > 0):
         return Estimate.missing(
             f"gap between floor and ceiling is {gap:.3f} with lower bound {low:.3f}, "
             f"which does not exceed {MINIMUM_GAP:.2f}",
             n,
         )
-    ratios = (draws[1] - draws[0]) / (draws[2] - draws[0])
-    bounds = np.quantile(ratios, _TAILS)
-    return Estimate((arm - floor) / gap, float(bounds[0]), float(bounds[1]), n)
+    value = (arm - floor) / gap
+    positive = gaps > _NO_GAP
+    ratios = (draws[1] - draws[0])[positive] / gaps[positive]
+    if positive.all():
+        bounds = np.quantile(ratios, _TAILS)
+        return Estimate(value, float(bounds[0]), float(bounds[1]), n)
+    undefined = len(gaps) - len(ratios)
+    rank = int(np.floor(_TAILS[0] * (len(gaps) - 1))) - undefined
+    if rank < 0:
+        reason = f"{undefined} of {len(gaps)} resamples have no gap, so the ratio has no interval"
+        return Estimate(value, None, None, n, reason)
+    ordered = np.sort(ratios)
+    reason = f"{undefined} of {len(gaps)} resamples have no gap; they count beyond either end"
+    return Estimate(value, float(ordered[rank]), float(ordered[-1 - rank]), n, reason)
 
 
+_NO_GAP = 1e-12
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)

@@ -6,7 +6,10 @@ Names::
     primary.difference_bootstrap             the same, crossed over cases and seeds
     primary.detectable                       minimum detectable difference
     secondary.A4-A2.difference, .p_holm      …
-    check.C1.difference, check.C1.holds      1 if the expectation holds, 0 if not
+    check.C1.difference                      paired over seeds
+    check.C1.difference_bootstrap            crossed over cases and seeds; the check rests on it
+    check.C1.holds                           1 if the expectation holds, 0 if it fails, null if
+                                             neither is shown
     arm.A4.test_accuracy, arm.A4.pgr …       see `experiments.analysis.arms.ArmResult`
     arm.A4.curve.tick_0004                   accuracy on the curve split
     conversation.debate.judge_accuracy …     on teaching cases
@@ -98,7 +101,7 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
         flat |= _comparison(name, comparison)
         flat[f"{name}.p_holm"] = _p_value(comparison)
     for check in analysis.checks:
-        flat[f"check.{check.arm}.difference"] = check.comparison.paired.estimate
+        flat |= _comparison(f"check.{check.arm}", check.comparison)
         flat[f"check.{check.arm}.holds"] = (
             Estimate.missing("the data do not show it either way")
             if check.holds is None

@@ -66,9 +66,8 @@ def run(
     from experiments.config.load import load_scenario
     from experiments.config.plugins import import_modules
     from experiments.config.preflight import preflight
-    from experiments.doctor import check_device, own_names
+    from experiments.doctor import check_device
 
-    own_names()
     import_modules(imports or ())
     config = load_scenario(given.scenario, given.overrides)
     check_device(config)
@@ -111,9 +110,8 @@ def resume(
 
     from experiments.config.load import from_yaml_text, with_runtime
     from experiments.config.plugins import import_modules
-    from experiments.doctor import check_device, own_names
+    from experiments.doctor import check_device
 
-    own_names()
     import_modules(imports or ())
     text = (path / "config.yaml").read_text("utf-8")
     config = with_runtime(from_yaml_text(text, place=str(path / "config.yaml")), overrides or ())

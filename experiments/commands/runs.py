@@ -63,10 +63,13 @@ def verify(run_directory: RunArgument) -> None:
 
     from experiments.doctor import fingerprint, fingerprint_changes
     from experiments.runs.directory import RunDirectory
+    from experiments.runs.layout import text_digest
 
     with RunDirectory.open(path) as run:
         for change in fingerprint_changes(run.header, fingerprint()):
             say(f"note: made elsewhere: {change}")
+        if text_digest(run.config_yaml) != run.manifest.config_digest:
+            raise RunError(f"{path / 'config.yaml'}: was changed after the run had started")
         found = run.verify()
         status = run.status
     typer.echo(found.recomputed)

@@ -162,6 +162,13 @@ def _conversations(config: ScenarioConfig) -> None:
                     f"{where}.seats.{seat}: {agent!r} is the learning agent, which has one copy "
                     "per arm and sits only in its own exam (seat another agent)"
                 )
+        for agent in set(conversation.seats.values()):
+            doubled = [seat for seat, sits in conversation.seats.items() if sits == agent]
+            if len(doubled) > 1:
+                raise ConfigError(
+                    f"{where}.seats: {agent!r} fills {' and '.join(doubled)}; an agent has one "
+                    "seat in a conversation (give the other seat an agent of its own)"
+                )
         cls, settings = component(PROTOCOLS, conversation.protocol, f"{where}.protocol")
         filled = {
             seat: SeatSpec(_NOBODY, config.agents[agent].information, _NOBODY, _NOBODY)

@@ -167,8 +167,9 @@ class Driver:
             if self._config.feedback.kind != "none":
                 self._all(stamp, self._talkers, "settle", *payloads)
         if tick == self._plan.last_tick:
-            self._progress.stage("testing on unseen cases")
-            summaries += self._exam(stamp, Split.TEST, version)
+            if self._config.splits.test:
+                self._progress.stage("testing on unseen cases")
+                summaries += self._exam(stamp, Split.TEST, version)
         elif self._plan.curve_at(tick):
             summaries += self._exam(stamp, Split.CURVE, version)
         self._commit(stamp, summaries, line)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments.core.errors import ConfigError, RunError
+from environments.core.errors import FacilitateError, RunError
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
 from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import validate
-from experiments.doctor import fingerprint, fingerprint_changes, own_names
+from experiments.doctor import fingerprint, fingerprint_changes
 from experiments.engine.driver import Driver
 from experiments.progress import Progress
 from experiments.report.html import write_report
@@ -56,7 +56,6 @@ def run_scenario(
         ConfigError: If the scenario or the runtime cannot work.
         RunError: If the directory cannot be used.
     """
-    own_names()
     validate(config)
     path = out.expanduser().resolve()
     refuse_used(path)
@@ -68,8 +67,8 @@ def run_scenario(
         with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
             try:
                 Driver(config, run, runtime, progress, at).run()
-            except ConfigError:
-                run.discard()  # hosts refused to start: leave nothing half-written
+            except FacilitateError:
+                run.discard()  # refused before anything was committed: leave nothing half-written
                 raise
             return _finish(config, run, progress, started)
     finally:
@@ -93,7 +92,6 @@ def resume_run(
     Raises:
         RunError: If it is no run, is already complete, or was written by a newer version.
     """
-    own_names()
     started = time.monotonic()
     with RunDirectory.open(path.expanduser().resolve()) as run:
         if run.status == "complete":

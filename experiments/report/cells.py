@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from environments.cases import Split
-from experiments.analysis.analysis import Analysis, Check, Comparison
+from experiments.analysis.analysis import CONTROL_MARGIN, Analysis, Check, Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import wilson
 from experiments.report.describe import flatten
 
 NOTHING = "–"
+SHARED_TRUTH = ("warm_start", "calibration", "feedback")
+"""Purposes that truth is spent on for all arms together."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def ratio(estimate: Estimate) -> str:
 
 def amount(estimate: Estimate) -> str:
     """Return a cost without its interval: ``129``."""
-    return NOTHING if estimate.value is None else f"{estimate.value:,.0f}".replace(",", " ")
+    return NOTHING if estimate.value is None else _whole(estimate.value)
 
 
 def arms_table(analysis: Analysis) -> Cells:
@@ -166,15 +168,15 @@ def comparisons_table(analysis: Analysis) -> Cells:
 def checks_table(analysis: Analysis) -> Cells:
     """Return the checks of soundness with their verdicts."""
     rows = tuple(
-        (check.expectation, _best(check.comparison), _verdict(check)) for check in analysis.checks
+        (check.expectation, points(check.comparison.crossed), _verdict(check))
+        for check in analysis.checks
     )
-    over = "bootstrap over cases (one seed)"
-    if analysis.seeds > 1:
-        over = f"paired over {analysis.seeds} seeds (Student t)"
+    over = "cases (one seed)" if analysis.seeds == 1 else f"cases and {analysis.seeds} seeds"
     notes = (
-        f"Difference of accuracy on unseen cases in points, {over}. A control fails if its "
-        "interval lies above zero; the ceiling holds if its interval does, fails if it lies "
-        "below, and is not shown otherwise.",
+        f"Difference of accuracy on unseen cases in points; judged by the bootstrap over {over}. "
+        "A control fails if its interval lies above zero and holds if the interval ends below "
+        f"{100 * CONTROL_MARGIN:+.0f} points. The ceiling holds if its interval lies above zero "
+        "and fails if it lies below. Anything else is not shown.",
     )
     return Cells("Checks", ("what must hold", "difference", "verdict"), rows, (1,), notes)
 
@@ -219,6 +221,10 @@ def environment_table(extra: Mapping[str, Any]) -> Cells:
     return Cells("The environment", header, tuple(rows), (2, 3), (told,) if told else ())
 
 
+def _whole(number: float) -> str:
+    return f"{number:,.0f}".replace(",", " ")
+
+
 def _form(estimate: Estimate, scale: float, form: str) -> str:
     if estimate.value is None:
         return NOTHING
@@ -234,14 +240,6 @@ def _uplift(metrics: Mapping[str, Estimate], name: str = "uplift") -> str:
     if paired.value is None or paired.has_interval:
         return points(paired)
     return points(metrics[f"{name}_bootstrap"]) + "*"
-
-
-def _best(comparison: Comparison) -> str:
-    """Return the paired difference; where it has no interval, the bootstrap stands in."""
-    paired = comparison.paired.estimate
-    if paired.value is None or paired.has_interval:
-        return points(paired)
-    return points(comparison.crossed) + "*"
 
 
 def _first_split(analysis: Analysis) -> str:
@@ -266,7 +264,8 @@ def _arm_notes(analysis: Analysis) -> tuple[str, ...]:
         + (" — fewer than 5 seeds: illustrative." if analysis.illustrative else "."),
         f"Intervals at 95 %: bootstrap {kind}; uplift in points, paired over seeds (Student t). "
         "Words: heard by the judge per label. Tokens: read and written by language models in the "
-        "conversation, per label. Truth: truths spent on the arm.",
+        "conversation, per label. Truth: truths spent on the arm alone, over all seeds"
+        f"{_shared_truth(analysis)}.",
     ]
     if any("*" in _uplift(arm.metrics) for arm in analysis.arms.values()):
         notes.append("* no spread over seeds to build an interval from: bootstrap instead.")
@@ -280,6 +279,16 @@ def _arm_notes(analysis: Analysis) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _shared_truth(analysis: Analysis) -> str:
+    """Return in words what was spent for all arms together, '' if nothing."""
+    spent = {p: n for p in SHARED_TRUTH if (n := analysis.truth_spent.get(p, 0))}
+    if not spent:
+        return ""
+    listed = " and ".join(f"{p.replace('_', ' ')} {_whole(n)}" for p, n in spent.items())
+    total = f", {_whole(sum(spent.values()))} in total" if len(spent) > 1 else ""
+    return f"; not in the column, as all arms share it: {listed}{total}"
+
+
 def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
     kind = "cases (one seed)" if analysis.seeds == 1 else "cases and seeds"
     notes = [
@@ -289,15 +298,23 @@ def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
         f"{_first_split(analysis)} cases.",
     ]
     kinds: dict[str, int] = {}
-    reasons: dict[str, str] = {}
-    for by_split in analysis.conversations.values():
+    reasons: dict[str, list[str]] = {}
+    for name, by_split in analysis.conversations.items():
+        asd = analysis.conversation(name).metrics["asd_log"]
+        if asd.value is None:
+            reasons.setdefault(asd.reason, []).append(name)
         for found in by_split.values():
             for fault, count in found.faults.items():
                 kinds[fault] = kinds.get(fault, 0) + count
-            if found.metrics["asd_log"].value is None:
-                reasons[found.protocol] = found.metrics["asd_log"].reason
     if kinds:
         listed = ", ".join(f"{fault} {count}" for fault, count in sorted(kinds.items()))
         notes.append(f"Faults: {listed}.")
-    notes += [f"ASD –, {protocol}: {reason}." for protocol, reason in reasons.items()]
+    notes += [f"ASD –, {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    same = [analysis.conversation(n).metrics["verdict_stability"] for n in analysis.conversations]
+    shares = [estimate.value for estimate in same if estimate.value is not None]
+    if shares and min(shares) == 1.0:
+        notes.append(
+            "Same if swapped is 100 % in every row: numeric judges do not depend on the order in "
+            "which options are presented."
+        )
     return tuple(notes)

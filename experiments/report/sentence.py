@@ -50,6 +50,12 @@ def _without_interval(analysis: Analysis, where: str, first: str, second: str) -
     found, crossed = analysis.primary.paired.estimate, analysis.primary.crossed
     what = "over cases alone" if analysis.seeds == 1 else "bootstrap over cases and seeds"
     beside = f"; {_interval(crossed)}, {what}" if crossed.has_interval else ""
+    if found.value == 0.0 and found.n > 1:
+        return (
+            f"No difference detected on {where}: {first} minus {second} was {_points(0.0)} points "
+            f"in the weak model's accuracy on unseen cases in every seed "
+            f"({_seeds(analysis)}{_illustrative(analysis)}{beside}); {found.reason}."
+        )
     return (
         f"On {where}, {first} minus {second} was {_points(found.value or 0.0)} points in the weak "
         f"model's accuracy on unseen cases ({_seeds(analysis)}{_illustrative(analysis)}{beside}). "

@@ -166,6 +166,7 @@ class RayRuntime:
             return  # a session that the caller (a notebook, a test) owns and will close
         address = self._config.address or os.environ.get("RAY_ADDRESS", "")
         if address:
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # one line is enough
             try:
                 _knock(address)
                 ray.init(address=address, namespace=self._namespace, **options)

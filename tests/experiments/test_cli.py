@@ -11,6 +11,7 @@ import pytest
 
 from environments.core.errors import ConfigError, LostError
 from experiments import cli
+from experiments.commands.app import app
 from experiments.commands.shared import FLAGSHIP, RunArguments, reflow, take_apart
 from experiments.engine import run as engine
 from experiments.report import tables
@@ -51,7 +52,7 @@ def test_help_imports_nothing_heavy(arguments):
 
 def test_every_command_has_help_with_an_example(capsys):
     assert cli.main(["--help"]) == 0
-    commands = [command.name for command in cli.app.registered_commands]
+    commands = [command.name for command in app.registered_commands]
     assert set(commands) == {
         *(
             "run",

@@ -191,3 +191,9 @@ def test_no_ray_at_the_given_address(tmp_path, capsys):
     arguments = ["runtime=ray", "runtime.ray.address=127.0.0.1:1", f"out={out}"]
     assert "127.0.0.1:1" in fails(capsys, "run", "debate", *SMALL[1:], *arguments)
     assert not out.exists()
+
+
+def test_an_edited_configuration_does_not_verify(copy, capsys):
+    with (copy / "config.yaml").open("a") as file:
+        file.write("\n# edited\n")
+    assert "was changed after the run had started" in fails(capsys, "verify", str(copy))

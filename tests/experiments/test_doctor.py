@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from environments.core.errors import ConfigError
-from experiments import cli, doctor
+from experiments import cli, doctor, names
 from experiments.config.load import load_scenario
 
 
@@ -25,22 +28,21 @@ def install(folder: Path, name: str, package: str, top_level: bool = True) -> No
 
 
 def test_our_names_are_ours_here():
-    doctor.own_names()
-    assert doctor.other_owners() == {}
-    assert doctor.shadowed() == {}
+    assert names.complaint() == ""
+    assert names.other_owners() == {}
+    assert names.shadowed() == {}
 
 
 @pytest.mark.parametrize("top_level", [True, False])
-@pytest.mark.parametrize("package", doctor.PACKAGES)
+@pytest.mark.parametrize("package", names.PACKAGES)
 def test_another_owner_is_named_in_one_line(tmp_path, monkeypatch, capsys, package, top_level):
     install(tmp_path, "other-agents", package, top_level)
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.path.remove(str(tmp_path))
     sys.path.append(str(tmp_path))  # installed, but ours is the one that is imported
-    with pytest.raises(ConfigError, match="other-agents") as caught:
-        doctor.own_names()
-    assert f"the package {package!r} is also installed by other-agents" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    told = names.complaint()
+    assert f"the package {package!r} is also installed by other-agents" in told
+    assert "\n" not in told
     out = tmp_path / "run"
     assert cli.main(["run", "debate", "runtime=inprocess", f"out={out}"]) == 2
     err = capsys.readouterr().err
@@ -57,8 +59,32 @@ def test_a_folder_that_comes_first_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     # Ours has been imported already: forget it, for the finder to look again.
     monkeypatch.delitem(sys.modules, "agents")
-    with pytest.raises(ConfigError, match="the package 'agents' would be imported from"):
-        doctor.own_names()
+    assert "the package 'agents' would be imported from" in names.complaint()
+
+
+@pytest.mark.parametrize("command", [["run", "debate"], ["doctor"], ["list", "policies"]])
+def test_an_overwritten_package_is_one_line(tmp_path, command):
+    """As after ``pip install openai-agents``: our agents/__init__.py is somebody else's."""
+    ours = Path(names.__file__).parents[1]
+    for package in names.PACKAGES:
+        shutil.copytree(
+            ours / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (tmp_path / "agents" / "__init__.py").write_text("class Agent: pass\n")
+    info = tmp_path / "openai_agents-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: openai-agents\nVersion: 1.0\n")
+    (info / "RECORD").write_text("agents/__init__.py,,\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "the package 'agents' is also installed by openai-agents" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_fingerprint_has_what_results_depend_on():

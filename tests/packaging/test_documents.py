@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from environments import ENVIRONMENTS
+from environments.base import SplitPlan
+from environments.cases import Split
 from experiments import cli
+from experiments.commands.app import app
 from experiments.config.load import from_yaml_text, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ["docs/architecture.md", "docs/scenarios.md", "docs/your_own_data.md"]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
 
@@ -49,6 +55,46 @@ def test_the_scenario_of_the_guide_loads():
     assert list(config.arms) == ["floor", "debate", "ceiling"]
 
 
+def test_the_example_of_own_questions_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "run"
+    command = ["run", "examples/own_questions.yaml", "runtime=inprocess", f"out={out}"]
+    assert cli.main(command) == 0
+    assert (out / "report.html").is_file()
+    document = (ROOT / "docs/your_own_data.md").read_text("utf-8")
+    shown = re.findall(r"^ (?:naive|consultancy|debate) +[0-9.]+ \[", document, flags=re.MULTILINE)
+    printed = capsys.readouterr().out
+    assert len(shown) == 3 and all(row in printed for row in shown)
+
+
+def test_the_rows_of_the_guide_to_own_data_are_read(tmp_path):
+    question, profile, comparison = blocks("docs/your_own_data.md", "json")
+    passages = blocks("docs/your_own_data.md", "jsonl")[0]
+    readers = {
+        "reading_file": [json.dumps(json.loads(question))],
+        "hidden_profile_file": [json.dumps(json.loads(profile))],
+        "preferences_file": [json.dumps(json.loads(comparison))],
+        "passages": passages.splitlines(),
+    }
+    for name, rows in readers.items():
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(rows))
+        cls = ENVIRONMENTS.get("reading_file" if name == "passages" else name)
+        config = cls.Config(path=str(path), validation_fraction=0.0, test_fraction=0.0)
+        if name == "hidden_profile_file":
+            config.n_members = 2
+        made = cls(config, SplitPlan({Split.TEACHING: len(rows)}))
+        assert made.details()["rows"] == len(rows)
+        assert made.numeric == (name in ("reading_file", "hidden_profile_file"))
+
+
+def test_the_example_with_models_is_valid():
+    text = (ROOT / "examples/own_questions_models.yaml").read_text("utf-8")
+    config = from_yaml_text(text.replace('path: "",', "path: some/model,"))
+    paths = {agent.policy["model"]["path"] for agent in config.agents.values()}
+    assert paths == {"some/model"}
+
+
 def test_the_error_of_the_readme_is_the_error_one_gets(capsys):
     assert cli.main(["run", "debate", "learner.batchsize=3"]) == 2
     shown = re.search(r"```\n(error: .*?) \(allowed: batch_size", (ROOT / "README.md").read_text())
@@ -56,13 +102,13 @@ def test_the_error_of_the_readme_is_the_error_one_gets(capsys):
     assert capsys.readouterr().err.startswith(f"{shown[1]} (allowed: batch_size")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/scenarios.md"])
+@pytest.mark.parametrize("document", ["README.md", *DOCUMENTS])
 def test_links_and_commands_exist(document):
     text = (ROOT / document).read_text("utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert ((ROOT / document).parent / target).exists(), target
-    commands = {command.name for command in cli.app.registered_commands}
-    for command in re.findall(r"^facilitate (\w+)", text, flags=re.MULTILINE):
+    commands = {command.name for command in app.registered_commands}
+    for command in re.findall(r"^facilitate ([\w-]+)", text, flags=re.MULTILINE):
         assert command in commands
 
 

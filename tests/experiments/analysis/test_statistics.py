@@ -37,11 +37,13 @@ def test_one_seed_has_a_value_and_no_interval():
     assert found.p_value is None and found.detectable.value is None
 
 
-def test_equal_differences_claim_nothing_unless_all_are_zero():
+def test_equal_differences_claim_nothing():
     constant = paired_difference([0.7, 0.8, 0.6], [0.6, 0.7, 0.5])
     assert constant.estimate.sign() is None and "same difference" in constant.estimate.reason
     same = paired_difference([0.7, 0.8], [0.7, 0.8])
-    assert (same.estimate.low, same.estimate.high) == (0.0, 0.0) and same.p_value == 1.0
+    assert same.estimate.value == 0.0 and not same.estimate.has_interval
+    assert "seeds do not differ" in same.estimate.reason
+    assert same.p_value is None and same.detectable.value is None
 
 
 def test_t_interval_covers_at_three_seeds_where_a_percentile_bootstrap_does_not():
@@ -132,6 +134,28 @@ def test_pgr_rule_looks_at_the_lower_bound_of_the_gap():
     assert performance_gap_recovered(0.6, 0.64, 0.68, draws, 9).value == pytest.approx(0.5)
     draws[2] = 0.68 + 0.02 * noise  # lower bound .04
     assert performance_gap_recovered(0.6, 0.64, 0.68, draws, 9).value is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("empty,bounded", [(1, True), (24, True), (25, False)])
+def test_pgr_of_resamples_without_a_gap(empty, bounded):
+    draws = np.tile(np.array([[0.6], [0.7], [0.8]]), (1, 1000))
+    draws[:, :empty] = 0.6  # 0 / 0; the 2.5 % quantile of the gap stays above the minimum
+    draws[1, : empty // 2] = 0.7  # 0.1 / 0
+    found = performance_gap_recovered(0.6, 0.7, 0.8, draws, 9)
+    assert found.value == pytest.approx(0.5) and f"{empty} of 1000" in found.reason
+    if bounded:
+        assert (found.low, found.high) == pytest.approx((0.5, 0.5))
+    else:
+        assert found.low is None and found.high is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_pgr_of_resamples_without_answers_is_undefined():
+    draws = np.tile(np.array([[0.6], [0.7], [0.8]]), (1, 1000))
+    draws[1, 0] = np.nan
+    found = performance_gap_recovered(0.6, 0.7, 0.8, draws, 9)
+    assert found.value is None and found.reason
 
 
 def test_pgr_is_unbounded():

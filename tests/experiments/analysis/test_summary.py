@@ -10,7 +10,10 @@ from environments.core.columns import Columns
 from environments.core.errors import DataError
 from environments.core.keyed import Keyed
 from experiments.analysis.analysis import analyse
+from experiments.analysis.arms import ArmData
+from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts
+from experiments.analysis.statistics import Paired
 from experiments.analysis.summary import summarize
 from tests.experiments.analysis.synthetic import World, extra, ledger, scenario
 
@@ -247,9 +250,21 @@ def test_one_seed_claims_no_interval_over_seeds():
 
 
 def test_a_learning_control_fails_its_check():
-    world = WORLD.with_plateau(C1=0.78)
+    world = WORLD.with_plateau(C1=0.78, C2=0.55)
     checks = {c.arm: c.holds for c in analyse(ledger(world), scenario(world), extra(world)).checks}
     assert checks == {"C1": False, "C2": True, "U2": True}
+
+
+@pytest.mark.parametrize("low,high,holds", [(0.01, 0.03, False), (-0.02, 0.049, True),
+    (-0.02, 0.051, None), (-0.09, -0.01, True), (None, None, None)])  # fmt: skip
+@pytest.mark.parametrize("paired_half", [0.001, 0.5])
+def test_controls_are_judged_by_the_crossed_bootstrap(monkeypatch, low, high, holds, paired_half):
+    paired = Paired(Estimate(0.0, -paired_half, paired_half, 3), 1.0, Estimate.missing(""))
+    crossed = Estimate(0.0, low, high, 9)
+    monkeypatch.setattr(ArmData, "difference", lambda *_: (paired, crossed))
+    world = World(teaching=24, curve=10, test=20, ticks=2, seeds=2)
+    checks = {c.arm: c.holds for c in analyse(ledger(world), scenario(world), extra(world)).checks}
+    assert checks["C1"] is holds and checks["C2"] is holds
 
 
 @pytest.mark.parametrize("plateau,holds", [(0.85, True), (0.6, None), (0.4, False)])

@@ -86,7 +86,6 @@ def test_arms_share_their_starting_weights_and_their_cases(config, plain):
         assert np.array_equal(np.sort(labels.take(labels["arm"] == arm)["case_id"]), np.sort(first))
     curve = RunDirectory.open(plain.path).read("scores", where={"split": "curve"})
     start = curve.take((curve["tick"] == 0) & (curve["presentation"] == -1))
-    by_student = start["p_true"].reshape(-1, len(config.arms))  # rows are cases × arms
     plan_order = np.lexsort([start["agent_id"], start["case_id"], start["replicate"]])
     by_student = start["p_true"][plan_order].reshape(-1, len(config.arms))
     assert np.array_equal(by_student, np.repeat(by_student[:, :1], len(config.arms), axis=1))

@@ -12,11 +12,12 @@ from rich.console import Console
 from coordination.ledger.store import write_part
 from environments.cases import Split
 from experiments.analysis.analysis import analyse
+from experiments.analysis.estimate import Estimate
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import resolved_yaml
 from experiments.engine.build import build_environment
 from experiments.report import figures
-from experiments.report.cells import Cells
+from experiments.report.cells import Cells, checks_table, conversations_table
 from experiments.report.html import write_report
 from experiments.report.tables import fitting, print_analysis, print_summary, rich_table
 from experiments.runs.directory import RunDirectory
@@ -56,6 +57,25 @@ def test_console_of_a_scenario_without_arms_has_conversations_only():
 def test_one_seed_shows_the_bootstrap_and_says_so():
     text = printed(World(seeds=1))
     assert "over cases (one seed)" in text and "]*" in text
+
+
+def test_notes_say_what_a_reader_could_misread():
+    found = analysis_of(SMALL)
+    found.truth_spent["calibration"] = 1300
+    out = io.StringIO()
+    print_analysis(found, extra(SMALL), Console(file=out, width=400), brief=True)
+    assert "warm start 200 and calibration 1 300, 1 500 in total" in out.getvalue().replace(
+        "\u2009", " "
+    )
+    notes = conversations_table(found).notes
+    assert any(note.startswith("ASD –, naive") for note in notes)
+    assert not any("numeric judges" in note for note in notes)
+    for by_split in found.conversations.values():
+        for one in by_split.values():
+            one.metrics["verdict_stability"] = Estimate(1.0, 0.9, 1.0, 9)
+    assert any("numeric judges" in note for note in conversations_table(found).notes)
+    checks = checks_table(found)
+    assert "bootstrap over cases and 2 seeds" in checks.notes[0] and "+5 points" in checks.notes[0]
 
 
 class Page(HTMLParser):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from experiments.analysis.analysis import analyse
 from experiments.analysis.estimate import Estimate
+from experiments.analysis.statistics import paired_difference
 from experiments.report.sentence import first_sentence
 from tests.experiments.analysis.synthetic import World, extra, ledger, scenario
 
@@ -30,6 +31,16 @@ def test_none_states_what_could_have_been_missed():
     text = said(World().with_plateau(A4=0.645))
     assert text.startswith("No difference detected on reading") and "80 % probability" in text
     assert "more than" not in text and "less than" not in text
+
+
+def test_seeds_that_do_not_differ_give_no_interval():
+    world = World()
+    found = analyse(ledger(world), scenario(world), extra(world))
+    paired = paired_difference([0.7, 0.8, 0.6], [0.7, 0.8, 0.6])
+    same = replace(found.primary, paired=paired, crossed=Estimate(0.0, -0.02, 0.02, 720))
+    text = first_sentence(replace(found, primary=same))
+    assert text.startswith("No difference detected on reading") and "+0.0 points" in text
+    assert "the seeds do not differ, so no interval" in text and "80 %" not in text
 
 
 def test_one_seed_makes_no_claim():
