@@ -314,7 +314,7 @@ def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
     shares = [estimate.value for estimate in same if estimate.value is not None]
     if shares and min(shares) == 1.0:
         notes.append(
-            "Same if swapped is 100 % in every row: numeric judges do not depend on the order in "
-            "which options are presented."
+            "Same if swapped is 100 % in every row: no verdict depended on the order in which the "
+            "options were presented (numeric judges never do)."
         )
     return tuple(notes)

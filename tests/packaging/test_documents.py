@@ -13,6 +13,7 @@ from environments.base import SplitPlan
 from environments.cases import Split
 from experiments import cli
 from experiments.commands.app import app
+from experiments.config.components import component
 from experiments.config.load import from_yaml_text, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,10 +80,14 @@ def test_the_rows_of_the_guide_to_own_data_are_read(tmp_path):
     for name, rows in readers.items():
         path = tmp_path / f"{name}.jsonl"
         path.write_text("\n".join(rows))
-        cls = ENVIRONMENTS.get("reading_file" if name == "passages" else name)
-        config = cls.Config(path=str(path), validation_fraction=0.0, test_fraction=0.0)
-        if name == "hidden_profile_file":
-            config.n_members = 2
+        section = {
+            "name": "reading_file" if name == "passages" else name,
+            "path": str(path),
+            "validation_fraction": 0.0,
+            "test_fraction": 0.0,
+            **({"n_members": 2} if name == "hidden_profile_file" else {}),
+        }
+        cls, config = component(ENVIRONMENTS, section, "environment")
         made = cls(config, SplitPlan({Split.TEACHING: len(rows)}))
         assert made.details()["rows"] == len(rows)
         assert made.numeric == (name in ("reading_file", "hidden_profile_file"))

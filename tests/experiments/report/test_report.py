@@ -69,11 +69,11 @@ def test_notes_say_what_a_reader_could_misread():
     )
     notes = conversations_table(found).notes
     assert any(note.startswith("ASD –, naive") for note in notes)
-    assert not any("numeric judges" in note for note in notes)
+    assert not any("no verdict depended" in note for note in notes)
     for by_split in found.conversations.values():
         for one in by_split.values():
             one.metrics["verdict_stability"] = Estimate(1.0, 0.9, 1.0, 9)
-    assert any("numeric judges" in note for note in conversations_table(found).notes)
+    assert any("no verdict depended" in note for note in conversations_table(found).notes)
     checks = checks_table(found)
     assert "bootstrap over cases and 2 seeds" in checks.notes[0] and "+5 points" in checks.notes[0]
 
