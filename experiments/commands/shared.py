@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FLAGSHIP = "debate_teaches_weak"
 """The scenario that ``facilitate run`` runs if none is named."""
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 156
 """Columns of tables that are not written to a terminal."""
 
 Imports = Annotated[

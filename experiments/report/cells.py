@@ -46,8 +46,14 @@ def ratio(estimate: Estimate) -> str:
 
 
 def amount(estimate: Estimate) -> str:
-    """Return a cost without its interval: ``129``."""
-    return NOTHING if estimate.value is None else _whole(estimate.value)
+    """Return a cost with its interval, if it has one that shows: ``129 [127, 131]``."""
+    if estimate.value is None:
+        return NOTHING
+    text, low, high = (
+        _whole(value) if value is not None else ""
+        for value in (estimate.value, estimate.low, estimate.high)
+    )
+    return text if low == high else f"{text} [{low}, {high}]"
 
 
 def arms_table(analysis: Analysis) -> Cells:
