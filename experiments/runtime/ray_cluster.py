@@ -35,6 +35,7 @@ from experiments.runtime.interface import Fence, HostSpec, Parted, Stamp, Ticket
 
 _LOCAL_STORE_BYTES = 512 * 1024**2
 _KNOCK_S = 5.0
+_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _REFERENCE_BYTES = 28
 _QUIET = {"RAY_DEDUP_LOGS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
@@ -290,8 +291,13 @@ def _knock(address: str) -> None:
         OSError: If no connection is accepted.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    if not host or not port.isdigit():
+        return
+    with socket.create_connection((host, int(port)), timeout=_KNOCK_S) as wire:
+        if os.environ.get("RAY_USE_TLS", "0") == "0":
+            wire.sendall(_HTTP2_HELLO)  # a Ray head speaks gRPC and answers with its settings
+            if not wire.recv(1):
+                raise OSError("what listens there is no Ray head")
 
 
 def _wire_bytes(values: tuple) -> int:
