@@ -174,7 +174,7 @@ class RayRuntime:
             except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                 raise ConfigError(
                     f"no Ray cluster at {address!r} (runtime.ray.address): {_first_line(error)}; "
-                    "start one with `ray start --head`, set RAY_AUTH_MODE=token if the head has a token "
+                    "start one with `ray start --head`, set RAY_AUTH_MODE=token if it has a token "
                     "(the default), or leave the address empty"
                 ) from error
             self._started_here = True
