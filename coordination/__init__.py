@@ -9,6 +9,11 @@ PROTOCOLS = Registry(
         "direct": "coordination.protocols.direct:Direct",
         "consultancy": "coordination.protocols.consultancy:Consultancy",
         "debate": "coordination.protocols.debate:Debate",
+        "recursive_debate": "coordination.protocols.recursive_debate:RecursiveDebate",
+        "amplification": "coordination.protocols.amplification:Amplification",
+        "prover_estimator": "coordination.protocols.prover_estimator:ProverEstimator",
+        "market_making": "coordination.protocols.market_making:MarketMaking",
+        "nested_oversight": "coordination.protocols.nested_oversight:NestedOversight",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
     },
 )

@@ -19,6 +19,9 @@ from coordination.ledger.schema import TABLES
 from coordination.protocols.base import Protocol, ProtocolConfig
 from coordination.protocols.table import Seen, declared, faults, observed
 from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
+from environments.base import Environment, SplitPlan
+from environments.cases import Split
+from environments.computation_tree.environment import ComputationTree, ComputationTreeConfig
 from environments.core.columns import Columns
 from environments.core.errors import ConfigError, ConformanceError, FacilitateError
 from environments.core.finding import Finding
@@ -102,10 +105,20 @@ def _run(
 ) -> Tables:
     rules = replace(DEFAULT_RULES, topology=topology)
     information = {"judge": "source"} if subject.seats == ("judge",) else {}
-    room = toy_room(subject.seats, case_id, crew(), rules, information, subject.name)
+    world = _tree(case_id) if subject.recursive else None
+    ids = world.case_ids(Split.TEACHING, 0)[case_id] if world else case_id
+    room = toy_room(subject.seats, ids, crew(), rules, information, subject.name, world)
     subject.converse(room)
     room.verdict("judge")
     return room.record()
+
+
+def _tree(case_id: np.ndarray) -> Environment:
+    """Return a world whose claims split in two, twice, with cases of these numbers."""
+    size = int(case_id.max(initial=0)) + 1
+    return ComputationTree(
+        ComputationTreeConfig(depth=2, branching=2), SplitPlan({Split.TEACHING: size})
+    )
 
 
 def _check_runs(
@@ -157,6 +170,14 @@ def _check_table(subject: Protocol, topology: str, tables: Tables) -> list[Findi
         seen = observed(tables, room_id, subject.seats)
         if seen != expected:
             return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
+    allowed = [declared(rows, topology, subject.seats) for rows in subject.child_tables()]
+    children = np.setdiff1d(tables["rooms"]["room_id"], roots)
+    for room_id in children.tolist() if allowed else []:
+        seen = observed(tables, room_id, subject.seats)
+        if seen not in allowed:
+            nearest = min(allowed, key=lambda rows: abs(len(rows) - len(seen)))
+            found = f"a child room: {_first_difference(nearest, seen)}"
+            return [Finding(f"table ({topology})", False, found)]
     return []
 
 

@@ -46,6 +46,7 @@ Answer = MessageKind.ANSWER
 Quote = MessageKind.QUOTE
 Label = MessageKind.LABEL
 Vote = MessageKind.VOTE
+Feedback = MessageKind.FEEDBACK
 Ruling = MessageKind.RULING
 
 

@@ -24,11 +24,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coordination import lineage, record
+from coordination import lineage, recall, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
 from coordination.flights import Flight
-from coordination.messages import INCONCLUSIVE, Fault, MessageKind
+from coordination.messages import MessageKind
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_stances
@@ -122,6 +122,16 @@ class Room:
         self._state.code(name)
         return self._state.seats[name].take(self._rows)
 
+    @property
+    def environment(self) -> Environment:
+        """The environment, for protocols that split claims."""
+        return self._state.environment
+
+    @property
+    def seed(self) -> int:
+        """The seed that keys what a protocol itself draws."""
+        return self._state.place.seed
+
     def stance(self, seat: str) -> NDArray[np.int64]:
         """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
         self._state.code(seat)
@@ -159,6 +169,12 @@ class Room:
         drawn = draw_stances(self._state, self._rows, len(seats))
         for seat, options in zip(seats, drawn, strict=True):
             self._state.stance[seat][self._rows] = options
+
+    def set_stance(self, seat: str, options: ArrayLike) -> None:
+        """Give a seat an option to argue for in every row, [n]; `FREE` takes it away."""
+        self._readable("set a stance")
+        self._state.code(seat)
+        self._state.stance[seat][self._rows] = np.asarray(options, dtype=np.int64)
 
     @contextmanager
     def simultaneous(self) -> Iterator[None]:
@@ -316,6 +332,24 @@ class Room:
             self._say(said, heard_by)
             self._state.advance(said.rows)
 
+    def remember(self, seat: str, probs: ArrayLike, to: Sequence[str] = ()) -> None:
+        """Let a seat remember an answer, as this turn's message, without asking it.
+
+        For what follows from a protocol's own rules: what the outcome of a dispute about a part
+        says of the whole, an estimate that was made one level up.
+
+        Args:
+            seat: Who remembers it, as its own message.
+            probs: [n, K] distribution over options; a row of NaN remembers nothing (a faulty row).
+            to: Seats that hear it as well.
+        """
+        self._readable("remember")
+        heard_by = self._addressed(seat, to)
+        if self.n:
+            told = np.asarray(probs, dtype=np.float64)
+            said = lineage.remembered(self._state, self._rows, seat, told)
+            self._do(Flight(seat, self._rows, lambda: self._say(said, heard_by)))
+
     # -- results ---------------------------------------------------------------------------
 
     def verdict(self, seat: str = "judge") -> Verdict:
@@ -325,32 +359,17 @@ class Room:
             ProtocolError: If the seat has decided nowhere.
         """
         self._readable("read a verdict")
-        state, code = self._state, self._state.code(seat)
-        probs = np.full((state.n, state.cases.width), np.nan)
-        choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
-        fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
-        found = False
-        for decided in state.decided:
-            if decided.sender == code and not decided.probe:  # the combined one comes last
-                found = True
-                probs[decided.rows] = decided.probs
-                choice[decided.rows] = decided.choice
-                fault[decided.rows] = decided.fault
-        if not found:
-            raise ProtocolError(f"seat {seat!r} has not decided yet")
-        r = self._rows
-        return Verdict(frozen(probs[r]), frozen(choice[r]), frozen(fault[r]), self.room_id)
+        return recall.last_verdict(self._state, self._rows, seat)
 
     def stated(self, seat: str) -> NDArray[np.float64]:
         """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
         self._readable("read what was stated")
-        state, code = self._state, self._state.code(seat)
-        stated = np.full((state.n, state.cases.width), np.nan)
-        for said in state.said:
-            if said.sender == code:
-                spoke = ~np.isnan(said.stated[:, 0])
-                stated[said.rows[spoke]] = said.stated[spoke]
-        return frozen(stated[self._rows])
+        return recall.last_stated(self._state, self._rows, seat)
+
+    def argued(self, seat: str) -> NDArray[np.int64]:
+        """Return the stance of a seat's last message in each row, [n]; `FREE` for none."""
+        self._readable("read what was argued")
+        return recall.last_stance(self._state, self._rows, seat)
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.

@@ -111,6 +111,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         forged_strength=state.environment.forged_strength,
         heard=_heard(state, found, reads),
         text=state.texts.view(rows, known) if reads else None,
+        facts=state.facts(seat, rows),
     )
 
 

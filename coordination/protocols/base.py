@@ -63,10 +63,12 @@ class Protocol(ABC):
     Config: ClassVar[type[ProtocolConfig]] = ProtocolConfig
     name: ClassVar[str] = ""
     """Registered name."""
-    seats: ClassVar[tuple[str, ...]] = ()
-    """Seats that must be filled, all of them."""
+    seats: tuple[str, ...] = ()
+    """Seats that must be filled, all of them (the class names those of the default configuration)."""
     source: ClassVar[str] = ""
     """Where the protocol comes from."""
+    recursive: ClassVar[bool] = False
+    """Whether it splits claims into sub-claims, so needs an environment whose claims split."""
 
     def __init__(self, config: ProtocolConfig) -> None:
         self.config = config
@@ -101,6 +103,13 @@ class Protocol(ABC):
     @abstractmethod
     def table(self) -> list[TurnRow]:
         """Return who acts at which turn, seeing what, where everybody reaches everybody."""
+
+    def child_tables(self) -> list[list[TurnRow]]:
+        """Return the tables that child rooms may have, in a tree of two sub-claims a claim.
+
+        Every child room must show one of them. None by default: a protocol without child rooms.
+        """
+        return []
 
     def _at_least_one(self, key: str, value: int) -> int:
         if value < 1:

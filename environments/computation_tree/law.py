@@ -159,14 +159,17 @@ class TreeLaw:
     def options(self, values: Ints) -> Ints:
         """Return candidate values of nodes, [..., K], distinct and ascending.
 
-        They are the values of all accounts; where accounts agree, the next greater integers.
+        They are the values of all accounts; where accounts agree, further numbers, so much greater
+        that a wrong one of them cannot make up for a wrong account elsewhere.
         """
+        if self.rule != rules.SUM:
+            return np.broadcast_to(np.arange(2), values.shape).astype(np.int64)
         found = np.sort(values, axis=-1)
-        for k in range(1, self.n_accounts):
-            found[..., k] = np.maximum(found[..., k], found[..., k - 1] + 1)
-        if self.rule == rules.SUM:
-            return found
-        return np.broadcast_to(np.arange(2), values.shape).astype(np.int64)
+        again = np.zeros(found.shape, dtype=bool)
+        again[..., 1:] = found[..., 1:] == found[..., :-1]
+        apart = (self.n_accounts - 1) * self.error_size + 1
+        further = found[..., -1:] + apart * np.cumsum(again, axis=-1)
+        return np.sort(np.where(again, further, found), axis=-1)
 
     @staticmethod
     def option_of(values: Ints, options: Ints) -> Ints:
