@@ -64,7 +64,7 @@ class Protocol(ABC):
     name: ClassVar[str] = ""
     """Registered name."""
     seats: tuple[str, ...] = ()
-    """Seats that must be filled, all of them (the class names those of the default configuration)."""
+    """Seats that must be filled, all of them; the class lists those of its default configuration."""
     source: ClassVar[str] = ""
     """Where the protocol comes from."""
     recursive: ClassVar[bool] = False

@@ -153,7 +153,8 @@ def market_losses(prices: Floats, final: Floats) -> tuple[Floats, Floats]:
     market = np.zeros(prices.shape[:-1])
     for option in range(prices.shape[-1]):
         weight = np.broadcast_to(final[:, option], market.shape)
-        market = market + np.where(weight > 0, weight * surprise[..., option], 0.0)
+        loss = np.where(weight > 0, surprise[..., option], 0.0)
+        market = market + weight * loss
     return market, -total_variation(prices[1:], prices[:-1])
 
 

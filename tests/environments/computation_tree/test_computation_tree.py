@@ -125,7 +125,9 @@ def test_the_source_knows_every_node_and_a_leaf_can_be_read():
 @pytest.mark.parametrize("rule, carried", [("sum", 2), ("and", 2), ("majority", 2)])
 def test_obfuscated_errors_are_somewhere_among_the_parts_that_carry_the_claim(rule, carried):
     branching = 3 if rule == "majority" else 2
-    world = tree(rule=rule, branching=branching, depth=2, obfuscated=True, stable=rule == "majority")
+    world = tree(
+        rule=rule, branching=branching, depth=2, obfuscated=True, stable=rule == "majority"
+    )
     roots = world.deal(world.case_ids(Split.TEACHING, 0))
     truth = world.seal().reveal(roots.case_id, "test")
     np.testing.assert_array_equal(world.assess(roots, "source", truth).argmax(axis=1), truth)
