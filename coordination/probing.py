@@ -1,8 +1,8 @@
 """Probes that measure a conversation without touching it.
 
 They record what deciders thought at first, and what each kind of message did to what they think in
-the end. Every probe is a row of the decisions table with ``probe`` true; its ``condition`` says what was
-imagined:
+the end. Every probe is a row of the decisions table with ``probe`` true; its ``condition`` says
+what was imagined:
 
 ====================  ============================================================================
 ``now``               nothing: how the seat would decide at this turn

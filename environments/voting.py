@@ -175,13 +175,9 @@ def pool(
         if rule == LINEAR:
             total = total + share[:, None] * given
         else:
+            # A ballot that does not count stands as 1 everywhere: its logarithm adds nothing.
             with np.errstate(divide="ignore"):
-                logs = np.log(given)
-            # A weight of zero times an impossible option is nothing, not NaN.
-            weighed = np.multiply(
-                share[:, None], logs, where=share[:, None] > 0, out=np.zeros_like(logs)
-            )
-            total = total + weighed
+                total = total + np.where(share > 0, share, 1.0)[:, None] * np.log(given)
     voted = counts.any(axis=1)
     safe = np.where(voted, mass, 1.0)[:, None]
     if rule == LINEAR:
