@@ -116,6 +116,11 @@ class Room:
         return self._state.names
 
     @property
+    def outcome(self) -> str:
+        """Seat whose decision is the verdict, or ``team``."""
+        return self._state.place.outcome
+
+    @property
     def cases(self) -> Cases:
         """The cases of the rows."""
         return self._state.cases_at(self._rows)
