@@ -44,7 +44,8 @@ class Question:
 
     def leaves_out(self, seat: str, kind: MessageKind) -> bool:
         """Say whether a message of another seat is imagined away."""
-        return bool(self.without) and (seat in self.without or kind in self.without)
+        left_out = self.without or ()
+        return seat in left_out or kind in left_out
 
 
 def reaching(

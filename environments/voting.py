@@ -178,7 +178,7 @@ def pool(
             # A ballot that does not count stands as 1 everywhere: its logarithm adds nothing.
             with np.errstate(divide="ignore"):
                 total = total + np.where(share > 0, share, 1.0)[:, None] * np.log(given)
-    voted = counts.any(axis=1)
+    voted: NDArray[np.bool_] = np.asarray(counts.any(axis=1))
     safe = np.where(voted, mass, 1.0)[:, None]
     if rule == LINEAR:
         pooled = np.where(option_mask, total / safe, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +63,7 @@ class WeightedVote(TeamProtocol):
 
     def check(self, seats: Iterable[str]) -> None:
         """Refuse a team that cannot hold this conversation; see `Protocol.check`."""
-        given = dict(seats) if hasattr(seats, "keys") else list(seats)
+        given = seats if isinstance(seats, Mapping) else tuple(seats)
         super().check(given)
         many = self.member_seats(given)
         if len(self.accuracy) not in (0, 1, len(many)):
