@@ -89,7 +89,7 @@ class Chain:
 def best_chain(
     guard: Curve, adversary: Curve, start: float, gap: float, most: int = MOST_STEPS
 ) -> Chain:
-    """Return the number of steps, at most ``most``, whose chain holds most often (fewest of equals).
+    """Return the chain of at most ``most`` steps that holds most often (the shortest of equals).
 
     Raises:
         ConfigError: If the gap is negative or no step is allowed.

@@ -67,7 +67,8 @@ def test_recovers_known_ratings_within_their_intervals():
     """Nine players: 95 % intervals hold at least 7 of 9 (P < .008 to miss three)."""
     truth = np.array([180.0, 60, -40, 20, 150, -120, -30, 90, -310])
     found = rate(league(truth, 4, 400), seed=1, resamples=400)
-    inside = [e.low <= t <= e.high for e, t in zip(found.estimates(), truth - truth.mean())]
+    pairs = zip(found.estimates(), truth - truth.mean(), strict=True)
+    inside = [e.low <= t <= e.high for e, t in pairs]
     assert sum(inside) >= 7
     assert np.abs(found.rating - (truth - truth.mean())).max() < 60  # 3 × the largest deviation
     assert all(e.low < e.value < e.high for e in found.estimates())
