@@ -15,5 +15,7 @@ PROTOCOLS = Registry(
         "market_making": "coordination.protocols.market_making:MarketMaking",
         "nested_oversight": "coordination.protocols.nested_oversight:NestedOversight",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "vote": "coordination.protocols.vote:Vote",
+        "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )

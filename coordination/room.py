@@ -27,13 +27,16 @@ from numpy.typing import ArrayLike, NDArray
 from coordination import lineage, recall, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
+from coordination.deciding import last_verdict
 from coordination.flights import Flight
 from coordination.messages import MessageKind
+from coordination.pooling import pool_decisions
+from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_stances
 from coordination.state import RoomState
-from coordination.views import Question
+from coordination.views import Question, kinds_heard
 from environments.base import Environment
 from environments.cases import Cases
 from environments.core.columns import Columns, frozen
@@ -113,6 +116,11 @@ class Room:
         return self._state.names
 
     @property
+    def outcome(self) -> str:
+        """Seat whose decision is the verdict, or ``team``."""
+        return self._state.place.outcome
+
+    @property
     def cases(self) -> Cases:
         """The cases of the rows."""
         return self._state.cases_at(self._rows)
@@ -127,10 +135,10 @@ class Room:
         """The environment, for protocols that split claims."""
         return self._state.environment
 
-    @property
-    def seed(self) -> int:
-        """The seed that keys what a protocol itself draws."""
-        return self._state.place.seed
+    def kinds_heard(self, seat: str) -> dict[MessageKind, NDArray[np.bool_]]:
+        """Return the kinds of messages that others have sent a seat, and in which rows, [n]."""
+        self._readable("read what was heard")
+        return kinds_heard(self._state, seat, self._rows)
 
     def stance(self, seat: str) -> NDArray[np.int64]:
         """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
@@ -223,6 +231,24 @@ class Room:
             land = ask_decision(self._state, self._rows, seat, self._swapped)
             self._do(Flight(seat, self._rows, land))
 
+    def pool(self, seats: Sequence[str], rule: str, weights: ArrayLike | None = None) -> None:
+        """Make one decision of the last decisions of some seats, by a rule; this takes a turn.
+
+        The decision is that of the pseudo seat ``team``; read it with ``verdict("team")``. See
+        `coordination.pooling` for ballots, ties and faults.
+
+        Args:
+            seats: The M members.
+            rule: See `environments.voting.pool`.
+            weights: [M] or [n, M] weights, in the order of ``seats``.
+        """
+        self._readable("pool decisions")
+        if self.n:
+            each = None if weights is None else np.asarray(weights, dtype=np.float64)
+            pooled = pool_decisions(self._state, self._rows, seats, rule, each)
+            self._state.decided.extend(pooled)
+            self._state.advance(self._rows)
+
     # -- hypothetical ----------------------------------------------------------------------
 
     def draft(self, seat: str, kind: MessageKind) -> Said:
@@ -236,7 +262,7 @@ class Room:
         self._not_empty("draft")
         question = Question(seat, kind, self._swapped, probe=True)
         said = ask_message(self._state, self._rows, question)()
-        self._state.probes[self._rows] += 1
+        self._state.drafts[self._rows] += 1
         return said
 
     def say(self, draft: Said, to: Sequence[str] | None = None) -> None:
@@ -253,8 +279,14 @@ class Room:
         if len(mine.rows):
             self._do(Flight(seat, mine.rows, lambda: self._say(mine, heard_by)))
 
-    def probe(self, seat: str, given: Said | None = None) -> Verdict:
-        """Ask how a seat would decide now, and after a draft if one is given.
+    def probe(
+        self,
+        seat: str,
+        given: Said | None = None,
+        without: Sequence[MessageKind | str] | None = None,
+        name: str = "",
+    ) -> Verdict:
+        """Ask how a seat would decide now, had it heard something more or something less.
 
         Nobody hears of it and the turn goes on; the decisions table records it as a probe.
 
@@ -262,16 +294,26 @@ class Room:
             seat: Who is asked.
             given: A `draft` that the seat is to imagine having heard, where the channel would
                 have let it through.
+            without: Kinds of messages and seats whose messages it is to imagine not having heard;
+                later messages are held fixed, its own are remembered. With () nothing is left out:
+                what the others are compared with.
+            name: Condition for the ledger, if not the one that `coordination.probing` lists.
         """
         self._readable("probe")
         self._state.code(seat)
         self._not_empty("probe")
+        for seen in without or ():
+            if not isinstance(seen, MessageKind):
+                self._state.code(seen)
+        told = name or condition(given is not None, without)
         if given is not None:
             given = post(self._state, given, self._addressed(self._state.names[given.sender], None))
             given = replace(given, due=np.where(given.due >= 0, 0, -1))
-        question = Question(seat, MessageKind.RULING, self._swapped, probe=True, given=given)
-        ask_probe(self._state, self._rows, question)
-        self._state.probes[self._rows] += 1
+        left_out = None if without is None else tuple(without)
+        question = Question(seat, MessageKind.RULING, self._swapped, True, given, left_out)
+        ask_probe(self._state, self._rows, question, told)
+        if without is None:
+            self._state.drafts[self._rows] += 1
         last = self._state.decided[-1]
         return Verdict(last.probs, last.choice, last.fault, self.room_id)
 
@@ -288,14 +330,12 @@ class Room:
 
         Args:
             claims: C claims, as cases of the same environment.
-            parent: [C] row of this view to which each claim belongs, may repeat; by default claim
-                i belongs to row i.
+            parent: [C] row of this view that each claim belongs to, may repeat; by default its own.
             seats: Who sits there, C rows each; by default everybody who sits in the parent.
             protocol: Name for the ledger, if it is not the parent's.
 
         Returns:
-            C rooms, one deeper; ``room_id = hash(parent id, child index)``. Nothing of the
-            parent's conversation is heard in them.
+            C rooms, one deeper; ``room_id = hash(parent id, child index)``; they hear nothing of it.
         """
         self._readable("open child rooms")
         rows = self._rows if parent is None else self._rows[np.asarray(parent, dtype=np.int64)]
@@ -317,8 +357,7 @@ class Room:
 
         In each parent the seat remembers its children's verdicts, one message and turn a child in
         the order of the child index: ``stated`` is the child's distribution, ``stance`` its choice
-        (in the child's own options), ``confidence`` its greatest probability; an inconclusive
-        child is a faulty row. The child's weights are recorded as the speaker.
+        (in the child's own options); an inconclusive child is a faulty row.
 
         Args:
             kids: From `open` or `fork` of this room, decided.
@@ -333,15 +372,9 @@ class Room:
             self._state.advance(said.rows)
 
     def remember(self, seat: str, probs: ArrayLike, to: Sequence[str] = ()) -> None:
-        """Let a seat remember an answer, as this turn's message, without asking it.
+        """Let a seat (and hearers) remember an answer [n, K] that follows from the protocol's rules.
 
-        For what follows from a protocol's own rules: what the outcome of a dispute about a part
-        says of the whole, an estimate that was made one level up.
-
-        Args:
-            seat: Who remembers it, as its own message.
-            probs: [n, K] distribution over options; a row of NaN remembers nothing (a faulty row).
-            to: Seats that hear it as well.
+        It is this turn's message, without asking; a row of NaN is a faulty one.
         """
         self._readable("remember")
         heard_by = self._addressed(seat, to)
@@ -355,11 +388,14 @@ class Room:
     def verdict(self, seat: str = "judge") -> Verdict:
         """Return a seat's last decision in each row; `Fault.MISSING` where it was not asked.
 
+        Args:
+            seat: A seat, or ``team`` for the decision made by `pool`.
+
         Raises:
             ProtocolError: If the seat has decided nowhere.
         """
         self._readable("read a verdict")
-        return recall.last_verdict(self._state, self._rows, seat)
+        return last_verdict(self._state, self._rows, seat)
 
     def stated(self, seat: str) -> NDArray[np.float64]:
         """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""

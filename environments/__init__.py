@@ -22,5 +22,8 @@ ENVIRONMENTS = Registry(
         "diagnosis": "environments.diagnosis.environment:Diagnosis",
         "computation_tree": "environments.computation_tree.environment:ComputationTree",
         "plan_explanation": "environments.plan_explanation.environment:PlanExplanation",
+        "gymnasium": "environments.adapters.decision:GymnasiumDecision",
+        "pettingzoo": "environments.adapters.decision:PettingZooDecision",
+        "openspiel": "environments.adapters.decision:OpenSpielDecision",
     },
 )

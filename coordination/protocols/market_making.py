@@ -104,7 +104,7 @@ class MarketMaking(Protocol):
         if self.candidates == 1:
             room.speak("adversary", Argument)
             return
-        price = room.stated("market")
+        price = room.probe("market").probs
         drafts: list[Said] = []
         moves: list[Floats] = []
         for _ in range(self.candidates):

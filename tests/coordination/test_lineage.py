@@ -1,4 +1,4 @@
-"""What protocols put into rooms themselves: stances, remembered answers, facts, sub-claims' words."""
+"""What protocols put into rooms themselves: stances, remembered answers, facts, claims."""
 
 import numpy as np
 import pytest

@@ -182,11 +182,13 @@ def test_prover_estimator_rejects_lies_that_nobody_can_locate():
 def test_prover_estimator_upholds_true_claims_exactly_where_they_are_stable():
     subject = ProverEstimator(ProverEstimatorConfig(claims="last"))
     debate = RecursiveDebate(RecursiveDebateConfig(claims="last"))
-    env = world(**STABLE)
+    env = world(n=600, **STABLE)
     room, truth, _ = play(env, subject)
     np.testing.assert_array_equal(room.verdict().choice, truth)
     other = play(env, debate)[0].verdict().choice
-    assert (other == truth).mean() < 0.65, "on the same claims recursive debate fails"
+    assert within((other == truth)[truth == 0].mean(), 1 / 8, int((truth == 0).sum())), (
+        "on the same claims recursive debate fails"
+    )
     unstable = world(rule="and", branching=3, depth=3, obfuscated=True)
     room, truth, _ = play(unstable, subject)
     honest, lying, _ = accuracy(room, truth, "prover")
