@@ -12,6 +12,7 @@ from coordination.checking import checked
 from coordination.cohort import Answers
 from coordination.messages import INCONCLUSIVE, Fault
 from coordination.said import Decided
+from coordination.seating import Verdict
 from coordination.state import RoomState
 
 TIE = 1e-12
@@ -54,6 +55,36 @@ def hypothetical(state: RoomState, rows: NDArray[np.int64], seat: str, told: Ans
     """Return decisions that nobody will hear of; presentations count them from 2 up."""
     number = state.probes[rows] + 2
     return _decided(state, rows, seat, number, _proper(state, rows, seat, told), probe=True)
+
+
+def pooled(
+    state: RoomState, rows: NDArray[np.int64], seat: str, verdicts: Sequence[Verdict]
+) -> Decided:
+    """Return the verdict over conversations that were held several times, once in each order.
+
+    Combined as two presentations are (see `rule`). Its tokens are 0: what was read is counted
+    where each verdict was asked for.
+
+    Args:
+        state: The rooms that the result belongs to.
+        rows: [n] rooms.
+        seat: Who decided.
+        verdicts: Of n rows each.
+    """
+    single = [
+        Decided(
+            sender=state.code(seat),
+            rows=rows,
+            turn=state.turn[rows],
+            presentation=np.full(len(rows), COMBINED),
+            probs=verdict.probs,
+            choice=verdict.choice,
+            tokens=np.zeros(len(rows), dtype=np.int64),
+            fault=verdict.fault,
+        )
+        for verdict in verdicts
+    ]
+    return _combined(single)
 
 
 def _proper(

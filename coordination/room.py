@@ -24,14 +24,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coordination import lineage, record
+from coordination import lineage, outcomes, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
+from coordination.deciding import pooled
 from coordination.flights import Flight
-from coordination.messages import INCONCLUSIVE, Fault, MessageKind
+from coordination.messages import MessageKind
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
-from coordination.sides import draw_stances
+from coordination.sides import draw_rivals, draw_stances
 from coordination.state import RoomState
 from coordination.views import Question
 from environments.base import Environment
@@ -159,6 +160,19 @@ class Room:
         drawn = draw_stances(self._state, self._rows, len(seats))
         for seat, options in zip(seats, drawn, strict=True):
             self._state.stance[seat][self._rows] = options
+
+    def assign_stance(self, seat: str, option: ArrayLike) -> None:
+        """Tell a seat which option to argue for, [n]; `FREE` for the one of its own choice."""
+        self._readable("assign a stance")
+        self._state.code(seat)
+        self._state.stance[seat][self._rows] = np.asarray(option, dtype=np.int64)
+
+    def rivals(self, option: ArrayLike) -> NDArray[np.int64]:
+        """Return for each row's option another one to set against it, [n].
+
+        See `coordination.sides.draw_rivals`.
+        """
+        return draw_rivals(self._state, self._rows, np.asarray(option, dtype=np.int64))
 
     @contextmanager
     def simultaneous(self) -> Iterator[None]:
@@ -316,6 +330,22 @@ class Room:
             self._say(said, heard_by)
             self._state.advance(said.rows)
 
+    def combine(self, twin: Room, seat: str = "judge") -> None:
+        """Enter the mean of a seat's verdicts here and in a fork as its verdict, in a new turn.
+
+        For conversations held once in each order: probabilities and choice are combined as those
+        of two presentations of the options are (see `coordination.deciding.pooled`).
+
+        Args:
+            twin: One fork of each row, in the order of the rows (``fork(1)``), decided.
+            seat: Who decided in both.
+        """
+        self._readable("combine verdicts")
+        lineage.check_twin(self._state, self._rows, twin._state, twin._rows)
+        both = (self.verdict(seat), twin.verdict(seat))
+        self._state.decided.append(pooled(self._state, self._rows, seat, both))
+        self._state.advance(self._rows)
+
     # -- results ---------------------------------------------------------------------------
 
     def verdict(self, seat: str = "judge") -> Verdict:
@@ -325,32 +355,17 @@ class Room:
             ProtocolError: If the seat has decided nowhere.
         """
         self._readable("read a verdict")
-        state, code = self._state, self._state.code(seat)
-        probs = np.full((state.n, state.cases.width), np.nan)
-        choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
-        fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
-        found = False
-        for decided in state.decided:
-            if decided.sender == code and not decided.probe:  # the combined one comes last
-                found = True
-                probs[decided.rows] = decided.probs
-                choice[decided.rows] = decided.choice
-                fault[decided.rows] = decided.fault
-        if not found:
-            raise ProtocolError(f"seat {seat!r} has not decided yet")
-        r = self._rows
-        return Verdict(frozen(probs[r]), frozen(choice[r]), frozen(fault[r]), self.room_id)
+        return outcomes.last_verdict(self._state, self._rows, seat)
 
     def stated(self, seat: str) -> NDArray[np.float64]:
         """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
         self._readable("read what was stated")
-        state, code = self._state, self._state.code(seat)
-        stated = np.full((state.n, state.cases.width), np.nan)
-        for said in state.said:
-            if said.sender == code:
-                spoke = ~np.isnan(said.stated[:, 0])
-                stated[said.rows[spoke]] = said.stated[spoke]
-        return frozen(stated[self._rows])
+        return outcomes.last_stated(self._state, self._rows, seat)
+
+    def argued(self, seat: str) -> NDArray[np.int64]:
+        """Return the option that a seat last spoke for in each row, [n]; `FREE` for none."""
+        self._readable("read what was argued")
+        return outcomes.last_argued(self._state, self._rows, seat)
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.

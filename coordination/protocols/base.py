@@ -63,8 +63,8 @@ class Protocol(ABC):
     Config: ClassVar[type[ProtocolConfig]] = ProtocolConfig
     name: ClassVar[str] = ""
     """Registered name."""
-    seats: ClassVar[tuple[str, ...]] = ()
-    """Seats that must be filled, all of them."""
+    seats: tuple[str, ...] = ()
+    """Seats that must be filled, all of them. A configuration may add one to its class's."""
     source: ClassVar[str] = ""
     """Where the protocol comes from."""
 
@@ -101,6 +101,10 @@ class Protocol(ABC):
     @abstractmethod
     def table(self) -> list[TurnRow]:
         """Return who acts at which turn, seeing what, where everybody reaches everybody."""
+
+    def tables_of_children(self) -> list[list[TurnRow]]:
+        """Return the table of each child room that every room opens, in the order of opening."""
+        return []
 
     def _at_least_one(self, key: str, value: int) -> int:
         if value < 1:

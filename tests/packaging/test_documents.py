@@ -17,7 +17,7 @@ from experiments.config.components import component
 from experiments.config.load import from_yaml_text, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["docs/architecture.md", "docs/scenarios.md", "docs/your_own_data.md"]
+DOCUMENTS = ["docs/architecture.md", "docs/protocols.md", "docs/scenarios.md", "docs/your_own_data.md"]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
 
@@ -27,15 +27,15 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def test_the_protocol_of_the_readme_conforms_and_runs(tmp_path, monkeypatch, capsys):
-    code = next(block for block in blocks("README.md", "python") if "propaganda" in block)
+    code = next(block for block in blocks("README.md", "python") if "hearing" in block)
     (tmp_path / "readme_protocols.py").write_text(
-        code.replace('"propaganda"', '"readme_propaganda"')
+        code.replace('"hearing"', '"readme_hearing"')
     )
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["check", "protocol", "readme_protocols:Propaganda"]) == 0
+    assert cli.main(["check", "protocol", "readme_protocols:Hearing"]) == 0
     command = ["run", "debate", *SMALL, "--import", "readme_protocols", "out=run"]
-    seats = "conversations.debate.seats={propagandist: expert_a, judge: judge}"
-    assert cli.main([*command, "conversations.debate.protocol=readme_propaganda", seats]) == 0
+    seats = "conversations.debate.seats={witness: expert_a, judge: judge}"
+    assert cli.main([*command, "conversations.debate.protocol=readme_hearing", seats]) == 0
     assert (tmp_path / "run" / "report.html").is_file()
 
 
