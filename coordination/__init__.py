@@ -19,5 +19,7 @@ PROTOCOLS = Registry(
         "best_of_n": "coordination.protocols.variants:BestOfN",
         "online_explanation": "coordination.protocols.variants:OnlineExplanation",
         "progressive_explanation": "coordination.protocols.variants:ProgressiveExplanation",
+        "vote": "coordination.protocols.vote:Vote",
+        "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )

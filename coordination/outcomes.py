@@ -1,35 +1,13 @@
-"""What has come out of rooms so far: verdicts, stated distributions, sides taken."""
+"""What seats have said in rooms so far: distributions stated, sides taken."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordination.messages import FREE, INCONCLUSIVE, Fault
-from coordination.seating import Verdict
+from coordination.messages import FREE
 from coordination.state import RoomState
 from environments.core.columns import frozen
-from environments.core.errors import ProtocolError
-
-
-def last_verdict(state: RoomState, rows: NDArray[np.int64], seat: str) -> Verdict:
-    """Return a seat's last decision in some rooms; see `Room.verdict`."""
-    code = state.code(seat)
-    probs = np.full((state.n, state.cases.width), np.nan)
-    choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
-    fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
-    found = False
-    for decided in state.decided:
-        if decided.sender == code and not decided.probe:  # the combined one comes last
-            found = True
-            probs[decided.rows] = decided.probs
-            choice[decided.rows] = decided.choice
-            fault[decided.rows] = decided.fault
-    if not found:
-        raise ProtocolError(f"seat {seat!r} has not decided yet")
-    return Verdict(
-        frozen(probs[rows]), frozen(choice[rows]), frozen(fault[rows]), state.room_id[rows]
-    )
 
 
 def last_stated(state: RoomState, rows: NDArray[np.int64], seat: str) -> NDArray[np.float64]:

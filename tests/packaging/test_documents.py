@@ -19,7 +19,9 @@ from experiments.config.load import from_yaml_text, read_scenario
 from experiments.runs.reader import CommittedRun
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["docs/architecture.md", "docs/protocols.md", "docs/scenarios.md", "docs/your_own_data.md"]
+DOCUMENTS = [
+    f"docs/{name}.md" for name in ("architecture", "protocols", "scenarios", "your_own_data")
+]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
 
@@ -30,9 +32,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 def test_the_protocol_of_the_readme_conforms_and_runs(tmp_path, monkeypatch, capsys):
     code = next(block for block in blocks("README.md", "python") if "hearing" in block)
-    (tmp_path / "readme_protocols.py").write_text(
-        code.replace('"hearing"', '"readme_hearing"')
-    )
+    (tmp_path / "readme_protocols.py").write_text(code.replace('"hearing"', '"readme_hearing"'))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "protocol", "readme_protocols:Hearing"]) == 0
     command = ["run", "debate", *SMALL, "--import", "readme_protocols", "out=run"]
