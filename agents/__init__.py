@@ -7,6 +7,9 @@ POLICIES = Registry(
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
         "expert": "agents.policies.expert:Expert",
+        "sceptical": "agents.policies.sceptical:Sceptical",
+        "best_response": "agents.policies.best_response:BestResponse",
+        "strategic": "agents.policies.best_response:Strategic",
         "scripted": "agents.policies.scripted:Scripted",
         "contestant": "agents.policies.contest:Contestant",
         "tree_expert": "agents.policies.tree:TreeExpert",

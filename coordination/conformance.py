@@ -183,15 +183,24 @@ def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
 def _check_table(
     subject: Protocol, topology: str, tables: Tables, seats: tuple[str, ...]
 ) -> list[Finding]:
-    expected = declared(subject.table_for(seats), topology, seats)
-    roots = tables["rooms"]["room_id"][tables["rooms"]["parent_room"] == -1]
-    for room_id in roots.tolist():
-        seen = observed(tables, room_id, seats)
-        if seen != expected:
-            return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
-    allowed = [declared(rows, topology, seats) for rows in subject.child_tables()]
-    children = np.setdiff1d(tables["rooms"]["room_id"], roots)
-    for room_id in children.tolist() if allowed else []:
+    rooms = tables["rooms"]
+    roots = rooms.take(rooms["parent_room"] == -1)
+    family = [(roots, subject.table_for(seats))]
+    for child, table in enumerate(subject.tables_of_children()):
+        born = np.isin(rooms["parent_room"], roots["room_id"]) & (rooms["child_index"] == child)
+        family.append((rooms.take(born), table))
+    for members, table in family:
+        expected = declared(table, topology, seats)
+        if members.n != roots.n:
+            told = f"declared {roots.n} child rooms, the ledger shows {members.n}"
+            return [Finding(f"table ({topology})", False, told)]
+        for room_id in members["room_id"].tolist():
+            seen = observed(tables, room_id, seats)
+            if seen != expected:
+                return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
+    allowed = [declared(rows, topology, seats) for rows in subject.tables_below()]
+    below = rooms["room_id"][rooms["parent_room"] != -1]
+    for room_id in below.tolist() if allowed else []:
         seen = observed(tables, room_id, seats)
         if seen not in allowed:
             nearest = min(allowed, key=lambda rows: abs(len(rows) - len(seen)))

@@ -24,42 +24,36 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coordination import lineage, recall, record
+from coordination import lineage, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
-from coordination.deciding import last_verdict
+from coordination.deciding import mean_verdict
 from coordination.flights import Flight
+from coordination.looking import Looking
 from coordination.messages import MessageKind
 from coordination.pooling import pool_decisions
 from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
-from coordination.sides import draw_stances
+from coordination.sides import draw_rivals, draw_stances
 from coordination.state import RoomState
-from coordination.views import Question, kinds_heard
+from coordination.views import Question
 from environments.base import Environment
 from environments.cases import Cases
-from environments.core.columns import Columns, frozen
+from environments.core.columns import Columns
 from environments.core.errors import ProtocolError
 from environments.core.keyed import hash_id, name_key
 
 __all__ = ["Room", "RoomPlace", "RoomRules", "SeatSpec", "Verdict"]
 
 
-class Room:
+class Room(Looking):
     """A view of some rows of a room state; make one with `Room.open_root`.
 
     Views share their state: what is said through one is heard in all. Methods that read
     (verdicts, statements, records, probes, children) raise `ProtocolError` while a simultaneous
     block is open.
     """
-
-    def __init__(
-        self, state: RoomState, rows: NDArray[np.int64] | None = None, swapped: bool = False
-    ) -> None:
-        self._state = state
-        self._rows = np.arange(state.n) if rows is None else rows
-        self._swapped = swapped
 
     @staticmethod
     def open_root(
@@ -92,58 +86,6 @@ class Room:
             name = np.uint64(name_key(place.conversation))
             room_id = hash_id(place.seed, name, replicate, cases.case_id)
         return Room(RoomState(cases, environment, seats, crew, rules, place, replicate, room_id))
-
-    # -- looking ---------------------------------------------------------------------------
-
-    @property
-    def n(self) -> int:
-        """Number of rows in this view."""
-        return len(self._rows)
-
-    @property
-    def room_id(self) -> NDArray[np.int64]:
-        """[n] ids of the rooms."""
-        return frozen(self._state.room_id[self._rows])
-
-    @property
-    def turn(self) -> NDArray[np.int64]:
-        """[n] turns that each room has taken."""
-        return frozen(self._state.turn[self._rows])
-
-    @property
-    def seats(self) -> tuple[str, ...]:
-        """Seat names, in the order of their codes."""
-        return self._state.names
-
-    @property
-    def outcome(self) -> str:
-        """Seat whose decision is the verdict, or ``team``."""
-        return self._state.place.outcome
-
-    @property
-    def cases(self) -> Cases:
-        """The cases of the rows."""
-        return self._state.cases_at(self._rows)
-
-    def seat(self, name: str) -> SeatSpec:
-        """Return a seat and its agents in the rows of this view."""
-        self._state.code(name)
-        return self._state.seats[name].take(self._rows)
-
-    @property
-    def environment(self) -> Environment:
-        """The environment, for protocols that split claims."""
-        return self._state.environment
-
-    def kinds_heard(self, seat: str) -> dict[MessageKind, NDArray[np.bool_]]:
-        """Return the kinds of messages that others have sent a seat, and in which rows, [n]."""
-        self._readable("read what was heard")
-        return kinds_heard(self._state, seat, self._rows)
-
-    def stance(self, seat: str) -> NDArray[np.int64]:
-        """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
-        self._state.code(seat)
-        return frozen(self._state.stance[seat][self._rows])
 
     # -- narrowing -------------------------------------------------------------------------
 
@@ -178,11 +120,15 @@ class Room:
         for seat, options in zip(seats, drawn, strict=True):
             self._state.stance[seat][self._rows] = options
 
-    def set_stance(self, seat: str, options: ArrayLike) -> None:
-        """Give a seat an option to argue for in every row, [n]; `FREE` takes it away."""
-        self._readable("set a stance")
+    def assign_stance(self, seat: str, option: ArrayLike) -> None:
+        """Tell a seat which option to argue for, [n]; `FREE` for the one of its own choice."""
+        self._readable("assign a stance")
         self._state.code(seat)
-        self._state.stance[seat][self._rows] = np.asarray(options, dtype=np.int64)
+        self._state.stance[seat][self._rows] = np.asarray(option, dtype=np.int64)
+
+    def rivals(self, option: ArrayLike) -> NDArray[np.int64]:
+        """Return for each row's option another to set against it; see `sides.draw_rivals`."""
+        return draw_rivals(self._state, self._rows, np.asarray(option, dtype=np.int64))
 
     @contextmanager
     def simultaneous(self) -> Iterator[None]:
@@ -330,12 +276,14 @@ class Room:
 
         Args:
             claims: C claims, as cases of the same environment.
-            parent: [C] row of this view that each claim belongs to, may repeat; by default its own.
+            parent: [C] row of this view to which each claim belongs, may repeat; by default claim
+                i belongs to row i.
             seats: Who sits there, C rows each; by default everybody who sits in the parent.
             protocol: Name for the ledger, if it is not the parent's.
 
         Returns:
-            C rooms, one deeper; ``room_id = hash(parent id, child index)``; they hear nothing of it.
+            C rooms, one deeper; ``room_id = hash(parent id, child index)``. Nothing of the
+            parent's conversation is heard in them.
         """
         self._readable("open child rooms")
         rows = self._rows if parent is None else self._rows[np.asarray(parent, dtype=np.int64)]
@@ -357,7 +305,8 @@ class Room:
 
         In each parent the seat remembers its children's verdicts, one message and turn a child in
         the order of the child index: ``stated`` is the child's distribution, ``stance`` its choice
-        (in the child's own options); an inconclusive child is a faulty row.
+        (in the child's own options), ``confidence`` its greatest probability; an inconclusive
+        child is a faulty row. The child's weights are recorded as the speaker.
 
         Args:
             kids: From `open` or `fork` of this room, decided.
@@ -371,10 +320,27 @@ class Room:
             self._say(said, heard_by)
             self._state.advance(said.rows)
 
-    def remember(self, seat: str, probs: ArrayLike, to: Sequence[str] = ()) -> None:
-        """Let a seat (and hearers) remember an answer [n, K] that follows from the protocol's rules.
+    def combine(self, twin: Room, seat: str = "judge") -> None:
+        """Enter, in a turn of its own, the mean of a seat's verdicts here and in ``fork(1)``.
 
-        It is this turn's message, without asking; a row of NaN is a faulty one.
+        For conversations held once in each order; see `coordination.deciding.mean_verdict`.
+        """
+        self._readable("combine verdicts")
+        lineage.check_twin(self._state, self._rows, twin._state, twin._rows)
+        both = (self.verdict(seat), twin.verdict(seat))
+        self._state.decided.append(mean_verdict(self._state, self._rows, seat, both))
+        self._state.advance(self._rows)
+
+    def remember(self, seat: str, probs: ArrayLike, to: Sequence[str] = ()) -> None:
+        """Let a seat remember an answer, as this turn's message, without asking it.
+
+        For what follows from a protocol's own rules: what the outcome of a dispute about a part
+        says of the whole, an estimate that was made one level up.
+
+        Args:
+            seat: Who remembers it, as its own message.
+            probs: [n, K] distribution over options; a row of NaN remembers nothing (a faulty row).
+            to: Seats that hear it as well.
         """
         self._readable("remember")
         heard_by = self._addressed(seat, to)
@@ -384,28 +350,6 @@ class Room:
             self._do(Flight(seat, self._rows, lambda: self._say(said, heard_by)))
 
     # -- results ---------------------------------------------------------------------------
-
-    def verdict(self, seat: str = "judge") -> Verdict:
-        """Return a seat's last decision in each row; `Fault.MISSING` where it was not asked.
-
-        Args:
-            seat: A seat, or ``team`` for the decision made by `pool`.
-
-        Raises:
-            ProtocolError: If the seat has decided nowhere.
-        """
-        self._readable("read a verdict")
-        return last_verdict(self._state, self._rows, seat)
-
-    def stated(self, seat: str) -> NDArray[np.float64]:
-        """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
-        self._readable("read what was stated")
-        return recall.last_stated(self._state, self._rows, seat)
-
-    def argued(self, seat: str) -> NDArray[np.int64]:
-        """Return the stance of a seat's last message in each row, [n]; `FREE` for none."""
-        self._readable("read what was argued")
-        return recall.last_stance(self._state, self._rows, seat)
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.
@@ -436,15 +380,8 @@ class Room:
 
     def _addressed(self, seat: str, to: Sequence[str] | None) -> NDArray[np.bool_]:
         self._state.code(seat)
-        if to is None:
-            return np.ones(len(self._state.names), dtype=bool)
-        addressed = np.zeros(len(self._state.names), dtype=bool)
-        addressed[[self._state.code(name) for name in to]] = True
-        return addressed
-
-    def _readable(self, doing: str) -> None:
-        if self._state.flights.open:
-            raise ProtocolError(f"cannot {doing} while a simultaneous block is in flight")
+        names = self._state.names if to is None else to
+        return np.isin(np.arange(len(self._state.names)), [self._state.code(n) for n in names])
 
     def _not_empty(self, doing: str) -> None:
         if not self.n:

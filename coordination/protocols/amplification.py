@@ -89,8 +89,8 @@ class Amplification(Protocol):
         answers = [TurnRow(turn, "judge", MessageKind.ANSWER) for turn in range(2)]
         return [*answers, TurnRow(2, "judge", MessageKind.RULING)]
 
-    def child_tables(self) -> list[list[TurnRow]]:
-        """See `Protocol.child_tables`: an inner claim, and a leaf."""
+    def tables_below(self) -> list[list[TurnRow]]:
+        """See `Protocol.tables_below`: an inner claim, and a leaf."""
         quote = TurnRow(0, "witness", Quote)
         leaf = [quote, TurnRow(1, "judge", MessageKind.RULING, ((0, "witness"),))]
         return [self.table(), leaf]

@@ -66,7 +66,7 @@ class Protocol(ABC):
     name: ClassVar[str] = ""
     """Registered name."""
     seats: tuple[str, ...] = ()
-    """Seats that must be filled, all of them; the class lists those of its default `Config`."""
+    """Seats that must be filled, all of them. A configuration may add one to its class's."""
     members: ClassVar[str] = ""
     """Name of seats of which there may be any number beside `seats`: ``member`` allows ``member``,
     ``member_1``, ``member_2`` …; empty for none."""
@@ -145,10 +145,14 @@ class Protocol(ABC):
         """Return the table of turns of a team; `table` wherever it does not depend on its size."""
         return self.table()
 
-    def child_tables(self) -> list[list[TurnRow]]:
-        """Return the tables that child rooms may have, in a tree of two sub-claims a claim.
+    def tables_of_children(self) -> list[list[TurnRow]]:
+        """Return the table of each child room that every room opens, in the order of opening."""
+        return []
 
-        Every child room must show one of them. None by default: a protocol without child rooms.
+    def tables_below(self) -> list[list[TurnRow]]:
+        """Return the tables that rooms below the root may have, where claims split in two.
+
+        Of recursive protocols, whose rooms differ with depth: each room must show one of them.
         """
         return []
 

@@ -79,8 +79,8 @@ class NestedOversight(Protocol):
         """See `Protocol.table`."""
         return self._rows(0)
 
-    def child_tables(self) -> list[list[TurnRow]]:
-        """See `Protocol.child_tables`: one for every further level."""
+    def tables_below(self) -> list[list[TurnRow]]:
+        """See `Protocol.tables_below`: one for every further level."""
         return [self._rows(level) for level in range(1, self.levels)]
 
     def _rows(self, level: int) -> list[TurnRow]:

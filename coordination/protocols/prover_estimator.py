@@ -172,7 +172,7 @@ class ProverEstimator(Protocol):
         shown = np.full(len(open_), np.nan)
         disputed = kids.where(chosen)
         if disputed.n:
-            disputed.set_stance("prover", claimed[chosen])
+            disputed.assign_stance("prover", claimed[chosen])
             shown[parent[chosen]] = self._settle(disputed, part[chosen])
         return shown
 
@@ -180,8 +180,8 @@ class ProverEstimator(Protocol):
         """See `Protocol.table`; a root with two sub-claims."""
         return self._inner([])
 
-    def child_tables(self) -> list[list[TurnRow]]:
-        """See `Protocol.child_tables`: a claim that was not disputed, an inner one, a leaf."""
+    def tables_below(self) -> list[list[TurnRow]]:
+        """See `Protocol.tables_below`: a claim that was not disputed, an inner one, a leaf."""
         asked = [TurnRow(0, "prover", MessageKind.RULING)]
         recalled = TurnRow(1, "estimator", MessageKind.ANSWER)
         quotes = [TurnRow(1, seat, Quote) for seat in ("prover", "estimator")]

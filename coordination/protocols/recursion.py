@@ -47,14 +47,14 @@ def assign(room: Room, claimant: str, other: str, how: str) -> None:
     if how == COIN:
         room.assign_stances(claimant, other)
     else:
-        room.set_stance(claimant, room.cases.n_options - 1)
-        room.set_stance(other, np.zeros(room.n, dtype=np.int64))
+        room.assign_stance(claimant, room.cases.n_options - 1)
+        room.assign_stance(other, np.zeros(room.n, dtype=np.int64))
 
 
 def inherit(room: Room, kids: Room, parent: NDArray[np.int64], seat: str, protocol: str) -> None:
     """Let a seat argue in child rooms for what follows from its stance in their parents."""
     world = decomposable(room.environment, protocol)
-    kids.set_stance(seat, world.inherited(room.cases, room.stance(seat), kids.cases, parent))
+    kids.assign_stance(seat, world.inherited(room.cases, room.stance(seat), kids.cases, parent))
 
 
 def least_trusted(kids: Room, parent: NDArray[np.int64], trust: NDArray[np.float64]) -> NDArray:

@@ -118,8 +118,8 @@ class RecursiveDebate(Protocol):
             other = np.where(
                 said | ~disputed.cases.option_mask, -1.0, np.nan_to_num(belief[chosen])
             )
-            disputed.set_stance("proponent", claim)
-            disputed.set_stance("opponent", other.argmax(axis=1))
+            disputed.assign_stance("proponent", claim)
+            disputed.assign_stance("opponent", other.argmax(axis=1))
             self._settle(disputed)
             upheld[parent[chosen]] = disputed.verdict("judge").choice == claim
         return upheld
@@ -128,8 +128,8 @@ class RecursiveDebate(Protocol):
         """See `Protocol.table`; a root with two sub-claims."""
         return self._inner(0)
 
-    def child_tables(self) -> list[list[TurnRow]]:
-        """See `Protocol.child_tables`: a claim that was not disputed, an inner one, a leaf."""
+    def tables_below(self) -> list[list[TurnRow]]:
+        """See `Protocol.tables_below`: a claim that was not disputed, an inner one, a leaf."""
         return [_asked(), _asked() + self._inner(1), _asked() + _leaf()]
 
     def _inner(self, start: int) -> list[TurnRow]:

@@ -13,6 +13,7 @@ from environments.base import PUBLIC, SOURCE, EnvironmentConfig, Reference, Spli
 from environments.cases import Cases, Evidence, Split
 from environments.computation_tree import rules
 from environments.computation_tree.law import ERRORS, NODE_BITS, TreeLaw
+from environments.computation_tree.simulator import BatchedCrossExamination
 from environments.core.beliefs import flat_prior
 from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError, UnknownNameError
@@ -291,6 +292,10 @@ class ComputationTree(GeneratedEnvironment, Decomposable):
         )
         unsure = carries & (count > 1)[:, None]
         return np.where(unsure[:, :, None], vague, known)
+
+    def simulator(self) -> BatchedCrossExamination:
+        """Return cross-examination down the tree as a batched game."""
+        return BatchedCrossExamination(self)
 
     def reference_values(self) -> Mapping[str, Reference]:
         """Return exact numbers: accuracies alone and with the source, and what checking costs."""

@@ -35,12 +35,12 @@ def test_a_remembered_answer_is_heard_by_its_seat_and_by_those_it_is_told_to():
 def test_stances_can_be_set_row_by_row_and_are_what_is_argued():
     room = round_room(("expert", "judge"), n=4)
     assert room.argued("expert").tolist() == [FREE] * 4
-    room.where(np.array([True, False, True, True])).set_stance("expert", [1, 0, 1])
+    room.where(np.array([True, False, True, True])).assign_stance("expert", [1, 0, 1])
     assert room.stance("expert").tolist() == [1, FREE, 0, 1]
     room.speak("expert", Argument)
     assert room.argued("expert").tolist() == [1, 0, 0, 1], "a free speaker argues its own best"
     with pytest.raises(ProtocolError, match="unknown seat"):
-        room.set_stance("nobody", [0, 0, 0, 0])
+        room.assign_stance("nobody", [0, 0, 0, 0])
 
 
 def test_facts_follow_the_information_of_a_seat():

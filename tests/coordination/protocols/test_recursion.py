@@ -51,8 +51,8 @@ def test_a_table_that_hides_a_turn_of_the_children_is_caught():
     class Silent(RecursiveDebate):
         """Says nothing of leaves."""
 
-        def child_tables(self):
-            return super().child_tables()[:2]
+        def tables_below(self):
+            return super().tables_below()[:2]
 
     found = check_protocol(Silent, RecursiveDebateConfig(), rooms=4)
     assert found and all("a child room" in str(f) for f in found)

@@ -1,4 +1,4 @@
-"""Recalling what seats last said in each room of a state."""
+"""What seats have said in rooms so far: distributions stated, sides taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from environments.core.columns import frozen
 
 
 def last_stated(state: RoomState, rows: NDArray[np.int64], seat: str) -> NDArray[np.float64]:
-    """Return the distribution that a seat last stated in some rooms, [n, K]; NaN for none."""
+    """Return the distribution that a seat last stated in some rooms; see `Room.stated`."""
     code = state.code(seat)
     stated = np.full((state.n, state.cases.width), np.nan)
     for said in state.said:
@@ -21,11 +21,12 @@ def last_stated(state: RoomState, rows: NDArray[np.int64], seat: str) -> NDArray
     return frozen(stated[rows])
 
 
-def last_stance(state: RoomState, rows: NDArray[np.int64], seat: str) -> NDArray[np.int64]:
-    """Return the stance of a seat's last message in some rooms, [n]; `FREE` for none."""
+def last_argued(state: RoomState, rows: NDArray[np.int64], seat: str) -> NDArray[np.int64]:
+    """Return the option that a seat last spoke for in some rooms; see `Room.argued`."""
     code = state.code(seat)
-    stance = np.full(state.n, FREE, dtype=np.int64)
+    argued = np.full(state.n, FREE, dtype=np.int64)
     for said in state.said:
         if said.sender == code:
-            stance[said.rows] = said.stance
-    return frozen(stance[rows])
+            spoke = said.stance != FREE
+            argued[said.rows[spoke]] = said.stance[spoke]
+    return frozen(argued[rows])
