@@ -17,7 +17,13 @@ from experiments.config.components import component
 from experiments.config.load import from_yaml_text, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["docs/architecture.md", "docs/scenarios.md", "docs/your_own_data.md"]
+DOCUMENTS = [
+    "docs/architecture.md",
+    "docs/scenarios.md",
+    "docs/your_own_data.md",
+    "docs/metrics.md",
+    "docs/sweeps_and_elo.md",
+]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
 
@@ -120,3 +126,8 @@ def test_links_and_commands_exist(document):
 def test_the_number_of_arms_in_the_readme_is_right():
     assert len(read_scenario("debate_teaches_weak")["arms"]) == 15
     assert "fifteen learning curves" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_function_in_the_guide_to_metrics_gives_what_it_says():
+    [code] = blocks("docs/metrics.md", "python")
+    exec(compile(code, "docs/metrics.md", "exec"), {})
