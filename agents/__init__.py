@@ -7,6 +7,7 @@ POLICIES = Registry(
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
         "expert": "agents.policies.expert:Expert",
+        "resident": "agents.policies.resident:Resident",
         "scripted": "agents.policies.scripted:Scripted",
         "language_model": "agents.language_model.policy:LanguageModel",
         "cloned_person": "agents.human_proxy.cloning:ClonedPerson",

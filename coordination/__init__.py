@@ -10,5 +10,6 @@ PROTOCOLS = Registry(
         "consultancy": "coordination.protocols.consultancy:Consultancy",
         "debate": "coordination.protocols.debate:Debate",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "facilitated_vote": "coordination.protocols.facilitated_vote:FacilitatedVote",
     },
 )

@@ -16,6 +16,7 @@ import numpy as np
 
 from coordination.channels import TOPOLOGIES, reach_of
 from coordination.ledger.schema import TABLES
+from coordination.messages import Ruling
 from coordination.protocols.base import Protocol, ProtocolConfig
 from coordination.protocols.table import Seen, declared, faults, observed
 from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
@@ -36,7 +37,8 @@ def check_protocol(
 
     Checked under every topology: teams that cannot be are refused; what it does in a batch equals,
     bit for bit, what it does room by room and a second time; its table of turns agrees with the
-    ledger in every room; copies of messages balance; nothing is faulty; the judge has a verdict.
+    ledger in every room; copies of messages balance; nothing is faulty; whoever decides has a
+    verdict.
 
     Args:
         protocol: The class.
@@ -104,7 +106,8 @@ def _run(
     information = {"judge": "source"} if subject.seats == ("judge",) else {}
     room = toy_room(subject.seats, case_id, crew(), rules, information, subject.name)
     subject.converse(room)
-    room.verdict("judge")
+    for seat in dict.fromkeys(row.seat for row in subject.table() if row.kind == Ruling):
+        room.verdict(seat)
     return room.record()
 
 

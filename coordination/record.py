@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from coordination.channels import NOT_SENT
 from coordination.ledger.schema import DECISIONS, DELIVERIES, MESSAGES, ROOMS, Kind, Table
-from coordination.messages import Delivery
+from coordination.messages import Delivery, Fault
 from coordination.said import Decided, Said
 from coordination.state import RoomState
 from environments.core.columns import Columns
@@ -50,6 +50,28 @@ def tables(state: RoomState) -> dict[str, Columns]:
         name: _table(schema, [part for part in parts if part], wide)
         for name, (schema, parts) in sources.items()
     }
+
+
+def traffic(state: RoomState) -> dict[str, NDArray[np.int64]]:
+    """Return what `Room.traffic` counts, one entry a room of the state, without making tables."""
+    names = ("messages", "words", "faults", "sent", *(status.name.lower() for status in Delivery))
+    counts = {name: np.zeros(state.n, dtype=np.int64) for name in names}
+    for said in state.said:
+        if said.inherited:
+            continue
+        counts["messages"][said.rows] += 1
+        counts["words"][said.rows] += said.words
+        counts["faults"][said.rows] += said.fault != Fault.NONE
+        for seat in range(len(state.names)):
+            status = said.status[:, seat]
+            late = (status == Delivery.DELIVERED) & (said.due[:, seat] > state.turn[said.rows])
+            counts["sent"][said.rows] += status != NOT_SENT
+            for became in Delivery:
+                here = (status == became) & ~late
+                if became == Delivery.IN_FLIGHT:
+                    here |= late
+                counts[became.name.lower()][said.rows] += here
+    return counts
 
 
 def _family(state: RoomState) -> list[RoomState]:

@@ -28,7 +28,7 @@ from coordination import lineage, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
 from coordination.flights import Flight
-from coordination.messages import INCONCLUSIVE, Fault, MessageKind
+from coordination.messages import INCONCLUSIVE, Delivery, Fault, MessageKind
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_stances
@@ -351,6 +351,39 @@ class Room:
                 spoke = ~np.isnan(said.stated[:, 0])
                 stated[said.rows[spoke]] = said.stated[spoke]
         return frozen(stated[self._rows])
+
+    def reached(self, speaker: str, seat: str) -> NDArray[np.bool_]:
+        """Return in which rows a message of a speaker has been delivered to a seat, [n]."""
+        self._readable("read what was delivered")
+        state, here = self._state, self._state.code(seat)
+        heard = np.zeros(state.n, dtype=bool)
+        for said in state.said:
+            if said.sender == state.code(speaker):
+                on_time = said.due[:, here] <= state.turn[said.rows]
+                heard[said.rows] |= (said.status[:, here] == Delivery.DELIVERED) & on_time
+        return heard[self._rows]
+
+    def faulty(self, seat: str) -> NDArray[np.bool_]:
+        """Return in which rows a message of a seat was faulty, [n]."""
+        self._readable("read faults")
+        state, code = self._state, self._state.code(seat)
+        bad = np.zeros(state.n, dtype=bool)
+        for said in state.said:
+            if said.sender == code:
+                bad[said.rows] |= said.fault != Fault.NONE
+        return bad[self._rows]
+
+    def traffic(self) -> dict[str, NDArray[np.int64]]:
+        """Return counts for each row of this view, [n] each; children are not counted.
+
+        Returns:
+            ``messages``, ``words``, ``faults`` (of messages), ``sent`` copies and what became of
+            them by the names of `Delivery`, in lower case; a copy that is due after the last turn
+            is in flight.
+        """
+        self._readable("count what was said")
+        counts = record.traffic(self._state)
+        return {name: count[self._rows] for name, count in counts.items()}
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.

@@ -17,11 +17,12 @@ a function of the configuration, whatever shard computes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.population.config import PLACES, TeamConfig
 from coordination.population.permutation import Permutation
 from coordination.population.roster import Roster
 from coordination.population.ties import Ties
@@ -30,29 +31,7 @@ from environments.core.keyed import Keyed
 
 Ints = NDArray[np.int64]
 
-PLACES = ("anywhere", "community", "other_community", "ties")
 _TRIES = 64
-
-
-@dataclass
-class Draw:
-    """How a seat is filled that is not the pool's."""
-
-    kind: str = ""
-    """Kind of agent that sits there."""
-    place: str = "anywhere"
-    """anywhere; community or other_community: the first member's own, or any other; ties: one of
-    the first member's ties of that kind. Where there is none of the kind, anywhere."""
-
-
-@dataclass
-class TeamConfig:
-    """How teams are put together."""
-
-    draws: dict[str, Draw] = field(default_factory=dict)
-    """Seat to rule. The protocol's other seats are the members'."""
-    share: float = 1.0
-    """Share of the teams that meet in a tick."""
 
 
 @dataclass(frozen=True)

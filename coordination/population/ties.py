@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from coordination.population.config import MIXED, TopologyConfig
 from coordination.population.edge_list import read_edge_list
 from coordination.population.roster import Roster
 from environments.core.columns import frozen
@@ -23,29 +24,6 @@ from environments.core.keyed import Keyed
 Ints = NDArray[np.int64]
 Links = tuple[Ints, Ints]
 """Two arrays of agent ids: the ends of each link."""
-
-MIXED = "mixed"
-"""No ties: anybody can meet anybody."""
-
-
-@dataclass
-class TopologyConfig:
-    """Who can meet whom."""
-
-    name: str = MIXED
-    """mixed (everybody, no ties), random, ring, grid, small_world, scale_free, communities,
-    hierarchy or edge_list."""
-    degree: int = 8
-    """Mean ties of an agent, where the topology has a choice; even for rings."""
-    rewire: float = 0.1
-    """small_world: share of links that lead anywhere."""
-    outside: float = 0.1
-    """communities: share of links that leave the community."""
-    span: int = 4
-    """hierarchy: agents below one."""
-    file: str = ""
-    """edge_list: a CSV or Parquet file with columns source and target (agent ids from 0)."""
-
 
 @dataclass(frozen=True)
 class Ties:
