@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.base import PUBLIC, SOURCE, EnvironmentConfig, Reference, SplitPlan
+from environments.base import EnvironmentConfig, Reference, SplitPlan
 from environments.cases import Cases, Evidence
 from environments.core.columns import Columns, frozen
 from environments.core.keyed import Keyed
@@ -23,6 +23,7 @@ SIGNS = (
     *("anchor", "arrow", "bell", "circle", "crown", "feather", "flame", "hook"),
     *("key", "ladder", "leaf", "moon", "star", "tower", "wave", "wheel"),
 )
+_CONTEXT = "The sign above the gate is a {} Which path is safe?"
 PATHS = ("left", "right", "middle", "upper", "lower", "inner", "outer", "back")
 
 
@@ -44,8 +45,8 @@ class Cues(GeneratedEnvironment):
     """A cue recurs, and the option that it speaks for is hidden: what there is to be learned.
 
     Spaces: K = ``n_options`` and E = 1. The public context names the cue. Cue c speaks for option
-    r(c), drawn once for the world; the truth of a case is r(c) with probability ``validity`` and any
-    other option alike. Item 0 is the rule for the case's cue, with exact log-likelihoods.
+    r(c), drawn once for the world; the truth of a case is r(c) with probability ``validity`` and
+    any other option alike. Item 0 is the rule for the case's cue, with exact log-likelihoods.
 
     Information groups: ``public`` (the cue alone: the flat prior) and ``source`` (the rule too).
     Who sees the rule is right with probability ``validity``; who knows the cue alone is at chance,
@@ -143,7 +144,7 @@ class Cues(GeneratedEnvironment):
     def render_context(self, cases: Cases) -> list[str]:
         """Return the cue of each case as a sentence."""
         signs = cases.public["cue"].tolist()
-        return [f"The sign above the gate is a {SIGNS[s]} . Which path is safe?" for s in signs]
+        return [_CONTEXT.format(f"{SIGNS[sign]} .") for sign in signs]
 
     def render_options(self, cases: Cases) -> list[list[str]]:
         """Return the paths; the same for every case."""
@@ -161,7 +162,7 @@ class Cues(GeneratedEnvironment):
 
     def vocabulary(self) -> Sequence[str]:
         """Return every word of contexts and options."""
-        fixed = "The sign above the gate is a . Which path is safe? the path".split(" ")
+        fixed = _CONTEXT.format(".").split(" ") + ["the", "path"]
         return sorted({*fixed, *SIGNS, *PATHS})
 
 

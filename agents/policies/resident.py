@@ -50,9 +50,10 @@ class Resident(NumericPolicy):
     exchanged. Asked to vote it adds its *values* (what it would like to be decided) and chooses the
     best; ties fall to a fair coin.
 
-    Minds: ``skill`` [B], ``honest`` [B], ``remembered`` and ``values`` [B, K-1] (log-odds of options
-    1 … K-1 against option 0), ``trust`` [B, S] in the speakers of the room's S seats. Columns that
-    are absent mean: the configured skill, honest, nothing remembered, no values, full trust.
+    Minds: ``skill`` [B], ``honest`` [B], ``remembered`` and ``values`` [B, K-1] (log-odds of
+    options 1 … K-1 against option 0), ``trust`` [B, S] in the speakers of the room's S seats.
+    Columns that are absent mean: the configured skill, honest, nothing remembered, no values, full
+    trust.
 
     Rows whose assessment is not a distribution get `Fault.ERROR`.
 

@@ -197,16 +197,14 @@ class TeamSampler:
             free = np.flatnonzero(chosen < 0)
             if not len(free):
                 break
-            rank = self._draw.integers(
-                self.pool_size, tick, caller[free], len(seated), attempt
-            )
+            rank = self._draw.integers(self.pool_size, tick, caller[free], len(seated), attempt)
             who = self.pool_member(rank)
             taken = np.logical_or.reduce([who == other[free] for other in seated])
             chosen[free[~taken]] = who[~taken]
         free = np.flatnonzero(chosen < 0)
         if len(free):  # a tiny pool: the first ranks that are free will do
-            for rank in range(self.pool_size):
-                who = self.pool_member(np.full(len(free), rank))
+            for number in range(self.pool_size):
+                who = self.pool_member(np.full(len(free), number))
                 taken = np.logical_or.reduce([who == other[free] for other in seated])
                 chosen[free] = np.where((chosen[free] < 0) & ~taken, who, chosen[free])
         return chosen

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 Links = tuple[Ints, Ints]
 """Two arrays of agent ids: the ends of each link."""
 
+
 @dataclass(frozen=True)
 class Ties:
     """Compressed rows: the ties of agent ``first + i`` are ``other[start[i]:start[i + 1]]``."""
@@ -92,9 +93,7 @@ def ties_of(n: int, links: Links) -> Ties:
     ends = (np.concatenate([a, b]), np.concatenate([b, a]))
     matrix = sparse.coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n, n)).tocsr()
     matrix.sum_duplicates()  # also sorts each row
-    return Ties(
-        0, frozen(matrix.indptr.astype(np.int64)), frozen(matrix.indices.astype(np.int64))
-    )
+    return Ties(0, frozen(matrix.indptr.astype(np.int64)), frozen(matrix.indices.astype(np.int64)))
 
 
 def build_ties(config: TopologyConfig, roster: Roster, seed: int) -> Ties | None:

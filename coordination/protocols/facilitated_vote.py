@@ -45,14 +45,14 @@ class FacilitatedVote(Protocol):
     Config = FacilitatedVoteConfig
     config: FacilitatedVoteConfig
     name = "facilitated_vote"
-    seats = ("advisor", "member_1", "member_2", "member_3", "member_4")
+    seats: tuple[str, ...] = ("advisor", "member_1", "member_2", "member_3", "member_4")
     source = "facilitation of Zakershahrak et al. 2024, arXiv 2409.07335; Condorcet 1785"
 
     def __init__(self, config: FacilitatedVoteConfig) -> None:
         super().__init__(config)
         count = self._at_least_one("members", config.members)
         self.members = tuple(f"member_{i + 1}" for i in range(count))
-        self.seats = ("advisor", *self.members)  # type: ignore[misc]  # this team's own
+        self.seats = ("advisor", *self.members)  # type: ignore[misc]
 
     def converse(self, room: Room) -> None:
         """See `Protocol.converse`."""

@@ -8,7 +8,8 @@ A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``a
 * ``environment=chess_puzzles`` also merges the scenario's own section for that environment
   (``environments: {chess_puzzles: {…}}``): other split sizes, another student.
 * ``runtime=inprocess`` is short for ``runtime.name=inprocess``, ``population.topology=ring`` for
-  its name, and a number for a parameter of a kind (``population.kinds.weak.skill=.7``) for its mean.
+  its name, and a number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
+  mean.
 """
 
 from __future__ import annotations

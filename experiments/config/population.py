@@ -86,7 +86,7 @@ class PopulationConfig:
     and score too)."""
     max_fault_share: float = 0.01
     """The run stops if more of a tick's answers than this are faulty."""
-    blocks: int = 64
+    blocks: int = 16
     """Canonical blocks of agents: the unit of ownership, snapshots and digests."""
     room_block: int = 8192
     """Most rooms that are worked on at once; bounds memory."""

@@ -84,7 +84,8 @@ def _kind(where: str, kind: KindConfig, groups: tuple[str, ...]) -> None:
     cls, settings = component(POLICIES, kind.policy, f"{where}.policy")
     if getattr(cls, "reads_text", False):
         raise ConfigError(
-            f"{where}.policy: {kind.policy['name']!r} reads text; agents of a population are numeric"
+            f"{where}.policy: {kind.policy['name']!r} reads text, agents of a population are "
+            "numeric"
         )
     cls(settings, 0)
     _spread(f"{where}.skill", kind.skill, 0.0, 1.0)
@@ -126,9 +127,7 @@ def _teams(config: ScenarioConfig) -> None:
     protocol = cls(settings)
     deciders = {row.seat for row in protocol.table() if row.kind == MessageKind.RULING}
     if not deciders:
-        raise ConfigError(
-            f"population.protocol: in {population.protocol['name']!r} nobody decides"
-        )
+        raise ConfigError(f"population.protocol: in {population.protocol['name']!r} nobody decides")
     fractions = [kind.fraction for kind in population.kinds.values()]
     roster = Roster(population.size, fractions, population.communities, config.seed)
     sampler = TeamSampler(

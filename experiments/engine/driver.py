@@ -77,9 +77,7 @@ class Driver:
         Raises:
             LostError: If hosts were lost more often than ``runtime.attempts``.
         """
-        run_epochs(
-            self._run_epoch, self._runtime, self._progress, self._config.runtime.attempts
-        )
+        run_epochs(self._run_epoch, self._runtime, self._progress, self._config.runtime.attempts)
 
     # -- an epoch --------------------------------------------------------------------------
 

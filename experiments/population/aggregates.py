@@ -47,7 +47,7 @@ def team_rows(
     room, seats = meeting.room, world.protocol.seats
     scores = truth.score(room.cases.case_id, meeting.probs, meeting.choice)
     speaking = [seats.index(name) for name in world.speakers]
-    misled = (~honest[:, speaking]).any(axis=1)
+    misled = np.asarray((~honest[:, speaking]).any(axis=1))
     right = scores["correct"] == 1
     votes_right = np.zeros(room.n, dtype=np.int64)
     for vote in meeting.votes.T:

@@ -183,9 +183,7 @@ def _decided(world: World, room: Room) -> Meeting:
         choice = votes[:, world.deciders.index("judge")]
         probs = verdicts[world.deciders.index("judge")].probs
     else:
-        tie = Keyed(world.config.seed, "population.tie").uniform(
-            room.room_id, shape=(cases.width,)
-        )
+        tie = Keyed(world.config.seed, "population.tie").uniform(room.room_id, shape=(cases.width,))
         choice = elect(votes, cases.option_mask, tie)
         probs = _mean([verdict.probs for verdict in verdicts])
     lost = np.zeros((room.n, len(room.seats)), dtype=bool)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import resource
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,18 +126,14 @@ class ShardHost:
         """
         self._expect(stamp, self._settled + 1)
         request = self._asked(stamp)
-        minds = together(
-            self._world, request, [self._lent if part is None else part for part in lent]
-        )
+        minds = together(self._world, request, _with_own(lent, self._lent))
         spent_before = Counter(self._truth.spent)
         stream = PartStream(self._root, stamp.tick, stamp.epoch, stamp.attempt, self._index)
         teams: list[Columns] = []
         writes: list[Columns] = []
         try:
             for number, rows in self._chunks(request):
-                teams.append(
-                    self._hold(stamp.tick, number, request, rows, minds, stream, writes)
-                )
+                teams.append(self._hold(stamp.tick, number, request, rows, minds, stream, writes))
             part = stream.close()
         except BaseException:
             stream.abandon()
@@ -168,7 +165,7 @@ class ShardHost:
         shards = self._world.shards
         requests, changes = columns[:shards], columns[shards:]
         seated = [request.seats_of(self._world, self._index) for request in requests]
-        writes = [self._writes if part is None else part for part in changes]
+        writes = _with_own(changes, self._writes)
         # Shards own groups that follow one another, so this is the order of (room, seat).
         self._state.settle(Seated.concat(seated), Columns.concat(writes))
         self._settled = stamp.tick
@@ -284,6 +281,14 @@ class ShardHost:
             seated = request.seats_of(self._world, shard)
             shares.append(changes.take(frozen(seated.row * many + seated.seat)))
         return shares
+
+
+def _with_own(parts: Sequence[Columns | None], own: Columns | None) -> list[Columns]:
+    """Return the parts of all shards, with what stayed at home in its place."""
+    found = [own if part is None else part for part in parts]
+    if any(part is None for part in found):
+        raise LostError("a shard has lost what it kept between two commands of a round")
+    return [part for part in found if part is not None]
 
 
 def resident_bytes() -> int:

@@ -29,7 +29,9 @@ from experiments.runs.directory import RunDirectory
 Sums = Mapping[str, int]
 
 
-def summarize_population(run: RunDirectory, config: ScenarioConfig, wall_s: float) -> dict[str, Any]:
+def summarize_population(
+    run: RunDirectory, config: ScenarioConfig, wall_s: float
+) -> dict[str, Any]:
     """Return the summary of a population's run; its metrics are a function of ``metrics.jsonl``.
 
     Args:

@@ -124,9 +124,7 @@ class World:
     @cached_property
     def protocol(self) -> Protocol:
         """What a team does."""
-        cls, settings = component(
-            PROTOCOLS, self.config.population.protocol, "population.protocol"
-        )
+        cls, settings = component(PROTOCOLS, self.config.population.protocol, "population.protocol")
         return cls(settings)
 
     @cached_property
@@ -141,9 +139,7 @@ class World:
 
     def _acting(self, decides: bool) -> tuple[str, ...]:
         acts = {
-            row.seat
-            for row in self.protocol.table()
-            if (row.kind == MessageKind.RULING) == decides
+            row.seat for row in self.protocol.table() if (row.kind == MessageKind.RULING) == decides
         }
         return tuple(seat for seat in self.protocol.seats if seat in acts)
 

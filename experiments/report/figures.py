@@ -148,6 +148,51 @@ def calibration(analysis: Analysis) -> str | None:
     return _svg_figure(draw, 8.4, 0.7 + 2.0 * down, "calibration")
 
 
+def lines(
+    curves: Sequence[tuple[str, Sequence[tuple[int, Estimate]]]],
+    label: str,
+    salt: str,
+    scale: float = 100.0,
+) -> str | None:
+    """Return curves over ticks with their intervals, named at their ends; None without a point.
+
+    Args:
+        curves: Name to points (tick, estimate); points without a value are left out.
+        label: What is measured, with its unit.
+        salt: Makes ids unique in the page.
+        scale: Values are shown times this.
+    """
+    shown = [
+        (name, [(tick, point) for tick, point in points if point.value is not None])
+        for name, points in curves
+    ]
+    shown = [(name, points) for name, points in shown if points]
+    if not shown:
+        return None
+    colors = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
+
+    def draw(axes: Any) -> None:
+        ends = []
+        for place, (name, points) in enumerate(shown):
+            color, style = (
+                colors[place % len(colors)],
+                ("-", "--", "-.", ":")[place // len(colors) % 4],
+            )
+            ticks = [tick for tick, _ in points]
+            mid = [scale * _number(point.value) for _, point in points]
+            low = [scale * _number(point.low) for _, point in points]
+            high = [scale * _number(point.high) for _, point in points]
+            axes.fill_between(ticks, low, high, color=color, alpha=0.13, linewidth=0)
+            axes.plot(ticks, mid, color=color, linestyle=style, marker="o", markersize=3)
+            ends.append((mid[-1], name, color))
+        _end_labels(axes, ends, max(points[-1][0] for _, points in shown))
+        axes.locator_params(axis="x", integer=True)
+        axes.set_xlabel("tick")
+        axes.set_ylabel(label)
+
+    return _svg(draw, 7.6, 3.5, salt, right=0.74)
+
+
 # -- parts of figures -----------------------------------------------------------------------
 
 
