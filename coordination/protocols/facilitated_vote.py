@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coordination.messages import Explanation, MessageKind
 from coordination.protocols.base import Protocol, ProtocolConfig
@@ -45,7 +46,7 @@ class FacilitatedVote(Protocol):
     Config = FacilitatedVoteConfig
     config: FacilitatedVoteConfig
     name = "facilitated_vote"
-    seats: tuple[str, ...] = ("advisor", "member_1", "member_2", "member_3", "member_4")
+    seats: ClassVar[tuple[str, ...]] = ("advisor", "member_1", "member_2", "member_3", "member_4")
     source = "facilitation of Zakershahrak et al. 2024, arXiv 2409.07335; Condorcet 1785"
 
     def __init__(self, config: FacilitatedVoteConfig) -> None:

@@ -19,7 +19,7 @@ from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
-from experiments.config.population import KindConfig, PopulationConfig
+from experiments.config.population import KindConfig
 
 NESTED: dict[str, tuple[str, Registry]] = {
     "agents": ("policy", POLICIES),
@@ -46,10 +46,9 @@ def nodes(
     for section, (key, registry) in NESTED.items():
         for name, entry in (data.get(section) or {}).items():
             yield (section, name, key), registry, entry.get(key) or {}
-    population = data.get("population")
-    if population:
-        protocol = population.get("protocol") or PopulationConfig().protocol
-        yield ("population", "protocol"), PROTOCOLS, protocol
+    population = data.get("population") or {}
+    if population.get("size") or population.get("kinds"):
+        yield ("population", "protocol"), PROTOCOLS, population.get("protocol") or {}
         for name, entry in (population.get("kinds") or {}).items():
             policy = entry.get("policy") or KindConfig().policy
             yield ("population", "kinds", name, "policy"), POLICIES, policy

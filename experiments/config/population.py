@@ -73,7 +73,7 @@ class PopulationConfig:
     """Equal stretches of agents, with the same mix of kinds; reports break results down by them."""
     kinds: dict[str, KindConfig] = field(default_factory=dict)
     topology: TopologyConfig = field(default_factory=TopologyConfig)
-    protocol: dict[str, Any] = field(default_factory=lambda: {"name": "facilitated_vote"})
+    protocol: dict[str, Any] = field(default_factory=dict)
     """What a team does."""
     team: TeamConfig = field(default_factory=TeamConfig)
     trust: PopulationTrustConfig = field(default_factory=PopulationTrustConfig)
