@@ -36,6 +36,8 @@ class MessageKind(IntEnum):
     FEEDBACK = 9
     RULING = 10
     """A judge's decision."""
+    REBUTTAL = 11
+    """Answers the criticism of what the speaker said before."""
 
 
 Explanation = MessageKind.EXPLANATION
@@ -47,6 +49,7 @@ Quote = MessageKind.QUOTE
 Label = MessageKind.LABEL
 Vote = MessageKind.VOTE
 Ruling = MessageKind.RULING
+Rebuttal = MessageKind.REBUTTAL
 
 
 class Fault(IntEnum):
@@ -76,5 +79,8 @@ class Delivery(IntEnum):
 
 FREE = -1
 """Stance of a seat that may argue for the option of its own choice."""
+TEAM = "team"
+"""Pseudo seat of decisions that a whole team makes (see `coordination.room.Room.pool`). Nobody sits
+there: its agent id is -1, its code comes after those of all seats."""
 INCONCLUSIVE = -1
 """Choice of a judge that did not decide; scored as wrong."""

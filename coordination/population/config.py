@@ -45,6 +45,8 @@ class Draw:
 class TeamConfig:
     """How teams are put together."""
 
+    members: int = 4
+    """Seats named ``member_1``, ``member_2`` …, where the protocol takes any number of them."""
     draws: dict[str, Draw] = field(default_factory=dict)
     """Seat to rule. The protocol's other seats are the members'."""
     share: float = 1.0

@@ -18,7 +18,8 @@ from environments.hidden_profile.discussion import Discussion, discuss
 from environments.hidden_profile.environment import member
 from environments.hidden_profile.records import ProfileRecord, row_checker
 from environments.reading.file import ReadingFile, ReadingFileConfig
-from environments.reading.records import Record, read_records
+from environments.reading.records import Record
+from environments.rows import read_records
 
 
 @dataclass
@@ -100,6 +101,10 @@ class HiddenProfileFile(ReadingFile):
     def council(self, rounds: int = 3) -> Council:
         """Return the team as a batched decision process (numeric files only); see `Council`."""
         return Council(self, rounds)
+
+    def simulator(self) -> Council | None:
+        """Return the team as a batched decision process: its `council`."""
+        return self.council() if self.numeric else None
 
     def reference_values(self) -> Mapping[str, Reference]:
         """Return chance and, for numeric files, accuracies without exchange and with all facts."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents import POLICIES
 from coordination import PROTOCOLS
-from coordination.messages import MessageKind, Role
+from coordination.messages import Role
 from coordination.population.config import MIXED
 from coordination.population.roster import Roster, check_fractions
 from coordination.population.teams import TeamSampler
@@ -125,15 +125,15 @@ def _teams(config: ScenarioConfig) -> None:
     population = config.population
     cls, settings = component(PROTOCOLS, population.protocol, "population.protocol")
     protocol = cls(settings)
-    deciders = {row.seat for row in protocol.table() if row.kind == MessageKind.RULING}
-    if not deciders:
-        raise ConfigError(f"population.protocol: in {population.protocol['name']!r} nobody decides")
+    _between("population.team.members", population.team.members, 1, 1000)
+    seats = protocol.example(population.team.members)
+    protocol.check(seats)
     fractions = [kind.fraction for kind in population.kinds.values()]
     roster = Roster(population.size, fractions, population.communities, config.seed)
     sampler = TeamSampler(
         roster,
         list(population.kinds),
-        protocol.seats,
+        seats,
         population.team,
         block=population.size,
         has_ties=population.topology.name != MIXED,

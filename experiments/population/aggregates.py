@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coordination.ledger.schema import POPULATION, TEAMS
 from coordination.messages import INCONCLUSIVE
+from coordination.traffic import traffic
 from environments.core.columns import Columns
 from environments.truth import SealedTruth
 from experiments.population.meeting import Meeting
@@ -44,7 +45,7 @@ def team_rows(
         honest: [R, S] who of them is honest.
         truth: Scores; charges nothing.
     """
-    room, seats = meeting.room, world.protocol.seats
+    room, seats = meeting.room, world.seats
     scores = truth.score(room.cases.case_id, meeting.probs, meeting.choice)
     speaking = [seats.index(name) for name in world.speakers]
     misled = np.asarray((~honest[:, speaking]).any(axis=1))
@@ -53,7 +54,7 @@ def team_rows(
     for vote in meeting.votes.T:
         votes_right += vote == scores["truth"]
     counts: dict[str, NDArray[Any]] = {
-        **room.traffic(),
+        **traffic(room),
         "rooms": np.ones(room.n, dtype=np.int64),
         "right": right,
         "undecided": meeting.choice == INCONCLUSIVE,

@@ -16,11 +16,11 @@ from agents.policies.resident import pooled
 from coordination.cohort import Answers, Asks
 from coordination.messages import Fault
 from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
+from coordination.traffic import faulty, reached
 from environments.cases import Split
 from environments.core.columns import Columns
 from environments.core.keyed import Keyed
 from environments.truth import SealedTruth
-from environments.voting import elect
 from experiments.population.request import CONVERSATION, Request
 from experiments.population.world import World
 
@@ -103,7 +103,7 @@ class Meeting:
     choice: Ints
     """[R] the teams' decisions, -1 for none."""
     probs: NDArray[np.float64]
-    """[R, K] mean of the deciders' probabilities; NaN where none of them has any."""
+    """[R, K] the teams' distributions; NaN for none."""
     votes: Ints
     """[R, D] what each deciding seat chose."""
     lost: NDArray[np.bool_]
@@ -123,7 +123,7 @@ def meet(
         rows: Those of the block.
         minds: Rows by (room, seat) for all rooms of the request.
     """
-    seats = world.protocol.seats
+    seats = world.seats
     agents, kinds = request.agents[rows], request.kinds[rows]
     n, many = agents.shape
     part = {name: column[rows.start * many : rows.stop * many] for name, column in minds.items()}
@@ -157,6 +157,7 @@ def meet(
             CONVERSATION,
             str(world.config.population.protocol["name"]),
             world.config.seed,
+            outcome=world.protocol.outcome,
         ),
         replicate=np.full(n, world.config.seed, dtype=np.int64),
         room_id=room_id,
@@ -167,7 +168,7 @@ def meet(
 
 def _trust(world: World, trust: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return trust by seat, [R·S, S], from trust by speaker, [R·S, P]."""
-    seats = world.protocol.seats
+    seats = world.seats
     wide = np.zeros((len(trust), len(seats)))
     for p, speaker in enumerate(world.speakers):
         wide[:, seats.index(speaker)] = trust[:, p]
@@ -175,33 +176,17 @@ def _trust(world: World, trust: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _decided(world: World, room: Room) -> Meeting:
-    """Return the teams' decisions: the judge's if there is one, else the deciders' plurality."""
-    verdicts = [room.verdict(seat) for seat in world.deciders]
-    cases = room.cases
-    votes = np.stack([verdict.choice for verdict in verdicts], axis=1)
-    if "judge" in world.deciders:
-        choice = votes[:, world.deciders.index("judge")]
-        probs = verdicts[world.deciders.index("judge")].probs
-    else:
-        tie = Keyed(world.config.seed, "population.tie").uniform(room.room_id, shape=(cases.width,))
-        choice = elect(votes, cases.option_mask, tie)
-        probs = _mean([verdict.probs for verdict in verdicts])
-    lost = np.zeros((room.n, len(room.seats)), dtype=bool)
-    for seat, verdict in zip(world.deciders, verdicts, strict=True):
-        lost[:, room.seats.index(seat)] |= verdict.fault != Fault.NONE
+    """Return the teams' decisions: those of the seat, or the pool, that the protocol names."""
+    verdict = room.verdict(world.protocol.outcome)
+    lost = np.zeros((room.n, len(world.seats)), dtype=bool)
+    votes = np.empty((room.n, len(world.deciders)), dtype=np.int64)
+    for place, seat in enumerate(world.deciders):
+        own = room.verdict(seat)
+        votes[:, place] = own.choice
+        lost[:, world.seats.index(seat)] |= own.fault != Fault.NONE
     for seat in world.speakers:
-        lost[:, room.seats.index(seat)] |= room.faulty(seat)
-    return Meeting(room, choice, probs, votes, lost)
-
-
-def _mean(all_probs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    total = np.zeros_like(all_probs[0])
-    count = np.zeros(len(total))
-    for probs in all_probs:
-        sound = ~np.isnan(probs[:, 0])
-        total = total + np.where(sound[:, None], probs, 0.0)
-        count += sound
-    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
+        lost[:, world.seats.index(seat)] |= faulty(room, seat)
+    return Meeting(room, verdict.choice, verdict.probs, votes, lost)
 
 
 def consequences(
@@ -224,7 +209,7 @@ def consequences(
     Returns:
         Columns of `State.settle`'s ``writes``, R·S rows.
     """
-    room, seats = meeting.room, world.protocol.seats
+    room, seats = meeting.room, world.seats
     n, many, speakers = room.n, len(seats), world.speakers
     wide = world.environment.max_options - 1
     lesson = np.zeros((n, many, wide))
@@ -238,16 +223,17 @@ def consequences(
         said = ~np.isnan(stated[:, 0])
         told = pooled(np.where(said[:, None], stated, 1.0))
         odds = told[:, 1:] - told[:, :1]
-        stood = np.where(said, np.argmax(np.where(said[:, None], stated, 0.0), axis=1), -1)
-        spoke[:, seats.index(speaker)] = said
+        best = np.argmax(np.where(said[:, None], stated, 0.0), axis=1)
+        stood = np.where(said, best, room.argued(speaker))
+        spoke[:, seats.index(speaker)] = stood >= 0
         for place, seat in enumerate(seats):
             if seat == speaker:
                 continue
-            reached = room.reached(speaker, seat) & said
-            heard[:, place] |= reached
-            weight = np.where(reached, by_seat[:, place, p], 0.0)
+            came = reached(room, speaker, seat)
+            heard[:, place] |= came
+            weight = np.where(came & said, by_seat[:, place, p], 0.0)
             lesson[:, place] += weight[:, None] * odds
-            known = reached & (verdict >= 0)
+            known = came & (stood >= 0) & (verdict >= 0)
             good[:, place, p] = np.where(known, stood == verdict, -1)
     return Columns(
         {

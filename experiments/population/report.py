@@ -9,7 +9,6 @@ from experiments.analysis.estimate import Estimate
 from experiments.config.schema import ScenarioConfig
 from experiments.population.summary import accuracy, added, mean, metrics
 from experiments.population.world import ROLES
-from experiments.report import figures
 from experiments.report.cells import (
     NOTHING,
     Cells,
@@ -19,7 +18,9 @@ from experiments.report.cells import (
     points,
     ratio,
 )
-from experiments.report.html import Figure, Section, render_page, reproduce
+from experiments.report.curves import lines_over_ticks
+from experiments.report.html import reproduce
+from experiments.report.page import Figure, Section, render_page
 from experiments.runs.directory import RunDirectory
 
 _MOST_CURVES = 12
@@ -89,7 +90,7 @@ def _learning(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]
         (name, _curve(lines, "kinds", str(code)))
         for code, name in enumerate(config.population.kinds)
     ]
-    drawn = figures.lines(curves, "unaided accuracy, %", "kinds")
+    drawn = lines_over_ticks(curves, "unaided accuracy, %", "kinds")
     caption = (
         "Agents examined alone on new cases after each round; the last point is the test on cases "
         "kept for it. 95 % intervals (Wilson) over cases and agents examined."
@@ -117,7 +118,7 @@ def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
     return Section(
         "teams",
         "What the teams decided",
-        figures=_drawn(figures.lines(curves, "right, %", "teams"), caption),
+        figures=_drawn(lines_over_ticks(curves, "right, %", "teams"), caption),
         tables=(_teams_table(flat), _traffic_table(flat)) if by_tick else (),
     )
 
@@ -145,7 +146,7 @@ def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estima
         "communities",
         "Over communities",
         figures=_drawn(
-            figures.lines(curves, "unaided accuracy, %", "communities"),
+            lines_over_ticks(curves, "unaided accuracy, %", "communities"),
             f"All kinds of a community together; the first {_MOST_CURVES} at most.",
         ),
         tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4)),),
@@ -167,7 +168,7 @@ def _trust(lines: Lines, config: ScenarioConfig) -> Section:
         "trust",
         "Over roles: whom they came to trust",
         figures=_drawn(
-            figures.lines(curves, "mean trust", "trust", scale=1.0),
+            lines_over_ticks(curves, "mean trust", "trust", scale=1.0),
             "Mean trust of each kind in the agents of a role, over all agents of the kind; pairs "
             "in which nothing moved are left out.",
         ),

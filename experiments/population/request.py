@@ -54,7 +54,7 @@ class Request:
         Cases are dealt from the teaching split in turn, so that no case comes twice before all
         have been discussed.
         """
-        seats = world.protocol.seats
+        seats = world.seats
         teams = [groups[block] for block in sorted(groups)]
         room = np.concatenate([team.room for team in teams])
         rows = [np.stack([team.seats[seat] for seat in seats], axis=1) for team in teams]
@@ -79,7 +79,7 @@ class Request:
             row, seat = np.divmod(np.arange(self.agents.size), self.agents.shape[1])
         else:
             row, seat = np.nonzero(world.shard_of(self.agents) == shard)
-        speaking = [world.protocol.seats.index(name) for name in world.speakers]
+        speaking = [world.seats.index(name) for name in world.speakers]
         speaker = self.agents[:, speaking]
         role = world.role_of_kind[self.kinds[:, speaking]]
         return Seated(

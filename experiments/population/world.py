@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents import POLICIES
 from coordination import PROTOCOLS
 from coordination.cohort import Cohort
-from coordination.messages import MessageKind, Role
+from coordination.messages import Role, Ruling
 from coordination.population.config import MIXED
 from coordination.population.roster import Roster
 from coordination.population.teams import Teams, TeamSampler
@@ -128,20 +128,21 @@ class World:
         return cls(settings)
 
     @cached_property
+    def seats(self) -> tuple[str, ...]:
+        """All seats of a team, in the order of their codes."""
+        return self.protocol.example(self.config.population.team.members)
+
+    @cached_property
     def speakers(self) -> tuple[str, ...]:
         """Seats that say something, in the order of seats."""
-        return self._acting(decides=False)
+        said = [row for row in self.protocol.table_for(self.seats) if row.kind != Ruling]
+        acts = {row.seat for row in said}
+        return tuple(seat for seat in self.seats if seat in acts)
 
     @cached_property
     def deciders(self) -> tuple[str, ...]:
-        """Seats that decide, in the order of seats."""
-        return self._acting(decides=True)
-
-    def _acting(self, decides: bool) -> tuple[str, ...]:
-        acts = {
-            row.seat for row in self.protocol.table() if (row.kind == MessageKind.RULING) == decides
-        }
-        return tuple(seat for seat in self.protocol.seats if seat in acts)
+        """Seats whose decisions make the team's."""
+        return self.protocol.deciders(self.seats)
 
     @cached_property
     def sampler(self) -> TeamSampler:
@@ -149,7 +150,7 @@ class World:
         return TeamSampler(
             self.roster,
             self.kinds,
-            self.protocol.seats,
+            self.seats,
             self.config.population.team,
             self.block,
             self.has_ties,

@@ -7,9 +7,7 @@ scripts and external resources besides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,46 +23,12 @@ from experiments.report import cells as tables
 from experiments.report import figures
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
+from experiments.report.page import Block, Figure, Section, render_page
 from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
 REPORT_FILE = "report.html"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing with its caption."""
-
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """Long text behind a fold."""
-
-    title: str
-    text: str
-    open: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the report; empty ones are left out."""
-
-    id: str
-    title: str
-    texts: tuple[str, ...] = ()
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Cells, ...] = ()
-    rooms: tuple[ShownRoom, ...] = ()
-    blocks: tuple[Block, ...] = field(default=())
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not (self.figures or self.rooms or self.blocks or self.tables)
 
 
 def write_report(run_directory: RunDirectory | Path | str) -> Path:
@@ -118,56 +82,15 @@ def render_report(
         reproduce(data.config, data.config_yaml, data.header, data.ledger_digest, wall_s),
     ]
     seeds = f"{analysis.seeds} seed{'s' * (analysis.seeds != 1)} from {data.config.seed}"
+    about = f"{data.config.name} on {environment_name(analysis)}"
     return render_page(
-        title=f"{data.config.name} on {environment_name(analysis)}",
-        kicker=f"{data.config.name} on {environment_name(analysis)}, {seeds}",
-        sentence=first_sentence(analysis),
-        illustrative=analysis.illustrative,
+        about,
+        f"{about}, {seeds}",
+        first_sentence(analysis),
+        sections,
         description=data.config.description,
-        sections=sections,
+        illustrative=analysis.illustrative,
     )
-
-
-def render_page(
-    title: str,
-    kicker: str,
-    sentence: str,
-    illustrative: bool,
-    description: str,
-    sections: Sequence[Section],
-) -> str:
-    """Return the page around some sections; empty ones are left out."""
-    from jinja2 import Environment as Templates
-    from jinja2 import StrictUndefined
-    from markupsafe import Markup
-
-    assets = resources.files("experiments.report") / "assets"
-    templates = Templates(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = templates.from_string((assets / "report.html").read_text("utf-8"))
-    return template.render(
-        title=title,
-        kicker=kicker,
-        sentence=sentence,
-        illustrative=illustrative,
-        description=description,
-        style=Markup((assets / "report.css").read_text("utf-8")),
-        sections=[_safe(section) for section in sections if not section.empty],
-    )
-
-
-def _safe(section: Section) -> dict[str, Any]:
-    """Return a section as the template takes it: of all texts, only our own figures are markup."""
-    from markupsafe import Markup
-
-    return {
-        "id": section.id,
-        "title": section.title,
-        "texts": section.texts,
-        "figures": [{"svg": Markup(f.svg), "caption": f.caption} for f in section.figures],
-        "tables": section.tables,
-        "rooms": section.rooms,
-        "blocks": section.blocks,
-    }
 
 
 def _rooms(run: RunDirectory, data: RunData) -> tuple[list[ShownRoom], str]:
