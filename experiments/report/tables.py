@@ -21,6 +21,7 @@ from experiments.report.cells import (
     checks_table,
     conversations_table,
     environment_table,
+    reliance_table,
 )
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
@@ -64,11 +65,12 @@ def print_analysis(
         brief: As in `print_summary`.
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
-    tables = [environment_table(extra), conversations_table(analysis, brief=True)]
+    main = [environment_table(extra), conversations_table(analysis, brief=True)]
+    tables = [*main, reliance_table(analysis)]
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [arms_table(analysis)] if analysis.arms else tables[1:]
+        tables = [arms_table(analysis)] if analysis.arms else main[1:]
     print_tables(title, tables, first_sentence(analysis), console)
 
 
