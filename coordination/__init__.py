@@ -11,6 +11,9 @@ PROTOCOLS = Registry(
         "debate": "coordination.protocols.debate:Debate",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
         "vote": "coordination.protocols.vote:Vote",
+        "delphi": "coordination.protocols.delphi:Delphi",
+        "deliberation": "coordination.protocols.deliberation:Deliberation",
+        "mediated": "coordination.protocols.mediated:Mediated",
         "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )

@@ -274,9 +274,10 @@ def _completed(arrow: pa.Table, table: str, columns: Sequence[str]) -> pa.Table:
     added = table_schema(table).added
     for name in columns:
         if name not in arrow.column_names:
-            # The same type as a text column that was read: a dictionary.
-            values = pa.array([added[name]] * arrow.num_rows, type=pa.string())
-            arrow = arrow.append_column(name, values.dictionary_encode())
+            values = pa.array([added[name]] * arrow.num_rows)
+            if isinstance(added[name], str):  # like a text column that was read
+                values = values.cast(pa.string()).dictionary_encode()
+            arrow = arrow.append_column(name, values)
     return arrow.select(list(columns))
 
 

@@ -143,6 +143,10 @@ class Protocol(ABC):
         """Return the table of turns of a team; `table` wherever it does not depend on its size."""
         return self.table()
 
+    def tables_for(self, seats: Iterable[str]) -> list[list[TurnRow]]:
+        """Return every table that a room may follow: more than one where rooms may stop early."""
+        return [self.table_for(seats)]
+
     def _at_least_one(self, key: str, value: int) -> int:
         if value < 1:
             raise ConfigError(f"protocol {self.name!r}: {key}={value}, must be 1 or more")
