@@ -108,5 +108,3 @@ def test_what_cannot_be_pooled():
             room.pool(MEMBERS, "majority")
     with pytest.raises(ConfigError, match="'team' is kept for the team's decision"):
         round_room(("team", "judge"))
-
-
