@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.messages import TEAM
 from environments.core.columns import Columns
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import NOT_ASKED, arguing_sides, faults
 from experiments.analysis.metrics import (
     NO_ARGUING_SIDE,
+    NO_JUDGE,
     AgentScores,
     CalibrationCurve,
     agent_score_difference,
@@ -41,7 +43,8 @@ class ConversationResult:
     split: str
     rooms: int
     metrics: dict[str, Estimate]
-    """``judge_accuracy`` (of the verdict over all presentation orders), ``accuracy_as_shown`` and
+    """``judge_accuracy`` (of the verdict over all presentation orders: the judge's, or the team's
+    where a team decides), ``accuracy_as_shown`` and
     ``accuracy_swapped`` (under each order alone), ``verdict_stability`` (share of rooms in which
     both orders gave the same choice), ``log_score``, ``brier``, ``ece``, ``asd_log``,
     ``asd_brier`` and the costs of `PER_ROOM`."""
@@ -133,7 +136,8 @@ def _asd(
     tables: Mapping[str, Columns], verdict: Columns, bootstrap: CrossedBootstrap, protocol: str
 ) -> dict[str, Estimate]:
     names = ("asd_log", "asd_brier")
-    reason = inapplicable(names[0], protocol)
+    judged = str(verdict["seat"][0]) != TEAM
+    reason = inapplicable(names[0], protocol) or ("" if judged else NO_JUDGE)
     sides = arguing_sides(tables, verdict)
     if reason or not sides.n:
         return {name: Estimate.missing(reason or NO_ARGUING_SIDE) for name in names}

@@ -21,6 +21,8 @@ BINS = 10
 NO_ARGUING_SIDE = "no seat argues for an option, so there is no agent score difference"
 _NO_ADVICE_SIDE = "the advisor states its own answer and is assigned no side to compare"
 _NO_MESSAGES = "nobody but the judge speaks"
+_NO_DISCUSSION = "members vote in private; nobody speaks"
+NO_JUDGE = "members decide for themselves: nobody argues for an assigned side before a judge"
 
 INAPPLICABLE: dict[tuple[str, str], str] = {
     ("asd_log", "naive"): NO_ARGUING_SIDE,
@@ -35,6 +37,16 @@ INAPPLICABLE: dict[tuple[str, str], str] = {
     ("words_heard_per_room", "direct"): _NO_MESSAGES,
     ("messages_per_room", "naive"): _NO_MESSAGES,
     ("messages_per_room", "direct"): _NO_MESSAGES,
+    **{
+        (metric, protocol): NO_JUDGE
+        for metric in ("asd_log", "asd_brier")
+        for protocol in ("vote", "weighted_vote", "delphi", "deliberation", "mediated")
+    },
+    **{
+        (metric, protocol): _NO_DISCUSSION
+        for metric in ("words_per_room", "words_heard_per_room", "messages_per_room")
+        for protocol in ("vote", "weighted_vote")
+    },
 }
 """(metric, protocol) → why it does not apply. Every other pair applies, for protocols of the table;
 a protocol of the user's own is judged by the messages that it produced."""

@@ -75,7 +75,7 @@ def _judges(analysis: Analysis) -> str:
     listed = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
     rooms = sum(analysis.conversation(name).rooms for name in analysis.conversations)
     return (
-        f"On {environment_name(analysis)}, the judge was right in {listed}; "
+        f"On {environment_name(analysis)}, the decision was right in {listed}; "
         f"{rooms} rooms, {_seeds(analysis)}{_illustrative(analysis)}."
     )
 
