@@ -79,8 +79,10 @@ def shown_rooms(
         config: Its scenario.
         environment: Renders the cases.
     """
-    columns = ("room_id", "tick", "conversation", "split", "replicate", "case_id", "parent_room")
-    columns += ("protocol", "outcome")
+    columns = (
+        *("room_id", "tick", "conversation", "split", "replicate", "case_id", "parent_room"),
+        *("protocol", "outcome"),
+    )
     rooms = run.read("rooms", columns=columns)
     rooms = rooms.take(rooms["parent_room"] == -1)
     shown = []

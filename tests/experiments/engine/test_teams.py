@@ -55,7 +55,7 @@ def test_the_teams_decision_is_the_verdict(finished, tables):
     assert metrics["conversation.vote.judge_accuracy"]["value"] == vote["correct"].mean()
     assert vote["correct"].mean() == 0.0, "everybody alone prefers the decoy"
     lines = RunDirectory.open(finished.path).metrics()
-    assert lines[-1]["conversations"]["vote"] == 0.0
+    assert lines[2]["conversations"]["vote"] == 0.0
     mediated = found.take(found["conversation"] == "mediated")
     assert mediated["correct"].mean() > 0.1
     assert faults(tables, found) == {}
