@@ -6,6 +6,8 @@ POLICIES = Registry(
     "policy",
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
+        "discussant": "agents.policies.discussant:Discussant",
+        "facilitator": "agents.policies.facilitator:Facilitator",
         "expert": "agents.policies.expert:Expert",
         "resident": "agents.policies.resident:Resident",
         "sceptical": "agents.policies.sceptical:Sceptical",
