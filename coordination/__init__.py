@@ -15,6 +15,7 @@ PROTOCOLS = Registry(
         "market_making": "coordination.protocols.market_making:MarketMaking",
         "nested_oversight": "coordination.protocols.nested_oversight:NestedOversight",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "facilitated_vote": "coordination.protocols.facilitated_vote:FacilitatedVote",
         "propaganda": "coordination.protocols.propaganda:Propaganda",
         "double_consultancy": "coordination.protocols.consultancy:DoubleConsultancy",
         "critique": "coordination.protocols.critique:CritiqueProtocol",
@@ -25,6 +26,9 @@ PROTOCOLS = Registry(
         "online_explanation": "coordination.protocols.variants:OnlineExplanation",
         "progressive_explanation": "coordination.protocols.variants:ProgressiveExplanation",
         "vote": "coordination.protocols.vote:Vote",
+        "delphi": "coordination.protocols.delphi:Delphi",
+        "deliberation": "coordination.protocols.deliberation:Deliberation",
+        "mediated": "coordination.protocols.mediated:Mediated",
         "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )
