@@ -26,7 +26,7 @@ from agents.policies.numeric import (
     ordered_sum,
     pick,
     probabilities,
-    support,
+    support_of,
 )
 from coordination.cohort import Answers, Asks
 from coordination.messages import FREE, Fault, MessageKind
@@ -196,9 +196,7 @@ class Expert(NumericPolicy):
     def _value(self, asks: Asks, stance: NDArray[np.int64], mask: Bools) -> Floats:
         """Return how much the agent wants to quote each item, [B, E]; NaN or ≤ 0 for never."""
         if self.config.strategy == PARTISAN:
-            every = support(asks.llr, mask)
-            index = np.maximum(stance, 0)[:, None, None]
-            return np.take_along_axis(every, index, axis=2)[:, :, 0]
+            return support_of(asks.llr, mask, stance)
         exists = mask[:, None, :]
         high = np.where(exists, asks.llr, -np.inf).max(axis=2, initial=-np.inf)
         low = np.where(exists, asks.llr, np.inf).min(axis=2, initial=np.inf)
