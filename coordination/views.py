@@ -183,19 +183,21 @@ def _heard(state: RoomState, found: list, reads: bool, rows: int) -> Heard:
         row.append(places)
         sender.append(np.full(len(picked), said.sender))
         kind.append(np.full(len(picked), int(said.kind)))
-        text.append(_texts(state, said, picked) if reads else np.full(len(picked), "", object))
-    parts |= {"row": row, "sender": sender, "kind": kind, "text": text}
+        if reads:
+            text.append(_texts(state, said, picked))
+    parts |= {"row": row, "sender": sender, "kind": kind} | ({"text": text} if reads else {})
+    unread = {} if reads else {"text": frozen(np.full(sum(map(len, row)), "", object))}
     keeping_step = _order_of_batches(found, rows)
     if keeping_step is not None:
         columns = {name: _interleaved(batch[1:], keeping_step) for name, batch in parts.items()}
-        return Heard(**{name: frozen(value) for name, value in columns.items()})
+        return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
     columns = {name: np.concatenate(values) for name, values in parts.items()}
     if len(found) > 1:
         last = int(columns["turn"].max(initial=0)) + 1
         place = (columns["row"] * last + columns["turn"]) * len(state.names) + columns["sender"]
         order = np.argsort(place, kind="stable")
         columns = {name: value[order] for name, value in columns.items()}
-    return Heard(**{name: frozen(value) for name, value in columns.items()})
+    return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
 
 
 def _order_of_batches(found: list, rows: int) -> list[int] | None:

@@ -98,6 +98,9 @@ def support_of(llr: Floats, mask: Bools, option: NDArray[np.int64]) -> Floats:
         option: [B]; -1 reads option 0 (mask it after).
     """
     at = np.maximum(option, 0)
+    if llr.shape[2] == 2 and mask.all():  # the sum below has one term: the other option's own
+        first = llr[:, :, 0] - llr[:, :, 1]
+        return np.where((at == 0)[:, None], first, -first) + 0.0
     inside = np.where(mask[:, None, :], llr, -np.inf)
     mine = np.take_along_axis(inside, at[:, None, None], axis=2)[:, :, 0]
     chosen = np.arange(llr.shape[2]) == at[:, None]
