@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.core import beliefs
+from environments.core.beliefs import last_max
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -29,17 +30,6 @@ def ordered_sum(values: Floats, axis: int) -> Floats:
     for part in moved:
         total = total + part
     return total
-
-
-def last_max(values: Floats) -> Floats:
-    """Return the greatest value over the last axis, kept with length 1; NaN if there is one.
-
-    Option by option over the rows: much faster than a reduction over a short axis.
-    """
-    top = values[..., 0]
-    for k in range(1, values.shape[-1]):
-        top = np.maximum(top, values[..., k])
-    return top[..., None]
 
 
 def logsumexp(values: Floats) -> Floats:
