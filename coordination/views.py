@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from coordination.cohort import Asks, Heard
 from coordination.messages import Delivery, Fault, MessageKind
 from coordination.rendering import message_text, quote_lines, quoted
+from coordination.restriction import remembered, speakers
 from environments.core.columns import frozen
 from environments.core.keyed import hash_id
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from coordination.state import RoomState
 
 # Columns that a batch and `Heard` have in common.
-_COPIED = ("turn", "agent_id", "stance", "confidence", "stated", "quotes", "verified", "words")
+_COPIED = ("turn", "stance", "confidence", "stated", "quotes", "verified", "words")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def reaching(
         else:
             on_time = said.due[:, code] <= state.turn[said.rows]
             reached = (said.status[:, code] == Delivery.DELIVERED) & on_time
+            reached &= remembered(state, said, code)
         picked = np.flatnonzero(reached & (place[said.rows] >= 0))
         if len(picked):
             found.append((said, picked, place[said.rows[picked]]))
@@ -137,7 +139,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         llr=frozen(np.where(known[:, :, None], cases.evidence.llr, 0.0)),
         held=frozen(state.held(seat)[rows]),
         forged_strength=state.environment.forged_strength,
-        heard=_heard(state, found, reads, len(rows)),
+        heard=_heard(state, state.code(seat), found, reads, len(rows)),
         text=state.texts.view(rows, known) if reads else None,
     )
 
@@ -166,7 +168,7 @@ def _order(n_options: NDArray[np.int64], width: int, swapped: bool) -> NDArray[n
     return np.where(own < n_options[:, None], n_options[:, None] - 1 - own, own)
 
 
-def _heard(state: RoomState, found: list, reads: bool, rows: int) -> Heard:
+def _heard(state: RoomState, code: int, found: list, reads: bool, rows: int) -> Heard:
     """Put batches together, sorted by (row, turn, sender)."""
     width, quotes = state.cases.width, state.rules.max_quotes
     empty = {
@@ -176,18 +178,22 @@ def _heard(state: RoomState, found: list, reads: bool, rows: int) -> Heard:
         "confidence": np.empty(0),
     }
     parts: dict[str, list[NDArray]] = {name: [empty.get(name, _NONE)] for name in _COPIED}
-    row, sender, kind, text = [_NONE], [_NONE], [_NONE], [np.empty(0, object)]
+    row, sender, agent_id, kind = [_NONE], [_NONE], [_NONE], [_NONE]
+    text = [np.empty(0, object)]
     for said, picked, places in found:
         for name in _COPIED:
             parts[name].append(_at(getattr(said, name), picked))
+        who, agent = speakers(state, said, picked, code)
         row.append(places)
-        sender.append(np.full(len(picked), said.sender))
+        sender.append(who)
+        agent_id.append(agent)
         kind.append(np.full(len(picked), int(said.kind)))
         if reads:
             text.append(_texts(state, said, picked))
-    parts |= {"row": row, "sender": sender, "kind": kind} | ({"text": text} if reads else {})
+    parts |= {"row": row, "sender": sender, "agent_id": agent_id, "kind": kind}
+    parts |= {"text": text} if reads else {}
     unread = {} if reads else {"text": frozen(np.full(sum(map(len, row)), "", object))}
-    keeping_step = _order_of_batches(found, rows)
+    keeping_step = _order_of_batches(found, sender[1:], rows)
     if keeping_step is not None:
         columns = {name: _interleaved(batch[1:], keeping_step) for name, batch in parts.items()}
         return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
@@ -200,17 +206,19 @@ def _heard(state: RoomState, found: list, reads: bool, rows: int) -> Heard:
     return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
 
 
-def _order_of_batches(found: list, rows: int) -> list[int] | None:
+def _order_of_batches(found: list, senders: list[NDArray], rows: int) -> list[int] | None:
     """Return batches in the order of (turn, sender) if each holds one message of every row.
 
     That is the rule where rooms keep step; then nothing needs to be sorted row by row.
     """
     keys = []
-    for said, picked, places in found:
+    for (said, picked, places), who in zip(found, senders, strict=True):
         turn = _at(said.turn, picked)
-        if len(places) != rows or (turn != turn[0]).any() or (np.diff(places) != 1).any():
+        if len(places) != rows or (np.diff(places) != 1).any():
             return None
-        keys.append((int(turn[0]), said.sender))
+        if (turn != turn[0]).any() or (who != who[0]).any():
+            return None
+        keys.append((int(turn[0]), int(who[0])))
     return sorted(range(len(found)), key=keys.__getitem__) if found else None
 
 
