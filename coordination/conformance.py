@@ -198,13 +198,12 @@ def _check_table(
             seen = observed(tables, room_id, seats)
             if seen not in expected:
                 return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
-    allowed = [declared(rows, topology, seats) for rows in subject.tables_below()]
+    under = [declared(rows, topology, seats) for rows in subject.tables_below()]
     below = rooms["room_id"][rooms["parent_room"] != -1]
-    for room_id in below.tolist() if allowed else []:
+    for room_id in below.tolist() if under else []:
         seen = observed(tables, room_id, seats)
-        if seen not in allowed:
-            nearest = min(allowed, key=lambda rows: abs(len(rows) - len(seen)))
-            found = f"a child room: {_first_difference(nearest, seen)}"
+        if seen not in under:
+            found = f"a child room: {_first_difference(under, seen)}"
             return [Finding(f"table ({topology})", False, found)]
     return []
 
