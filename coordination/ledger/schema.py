@@ -16,7 +16,7 @@ from typing import Literal
 
 Kind = Literal["int", "float", "bool", "text", "int_vector", "float_vector", "bool_vector"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of this layout; a reader refuses newer ones."""
 
 
@@ -64,6 +64,8 @@ MESSAGES = Table(
         "verified": "bool_vector",
         "words": "int",
         "tokens": "int",
+        "bits": "int",
+        "sent": "int",
         "text": "text",
         "version": "int",
         "adapter": "int",
@@ -71,7 +73,8 @@ MESSAGES = Table(
         "fault": "int",
     },
 )
-"""One row a message. ``sender`` is the seat code (position among the room's seats)."""
+"""One row a message. ``sender`` is the seat code (position among the room's seats); ``sent`` counts
+its copies, one a recipient; ``bits`` is `coordination.channels.budgets.bits_of`."""
 
 DELIVERIES = Table(
     keys=("room_id", "turn", "sender", "recipient"),
@@ -82,9 +85,13 @@ DELIVERIES = Table(
         "recipient": "int",
         "delivered_turn": "int",
         "status": "int",
+        "words": "int",
+        "altered": "int",
     },
 )
-"""One row a message and recipient; what a seat saw is derived from these rows alone."""
+"""One row a message and recipient; what a seat saw is derived from these rows alone: the message
+as said where ``altered`` is 0, else `coordination.ledger.heard.received`. ``delivered_turn`` is the
+turn at which the copy is (or would be) readable, -1 where it never is; ``words`` arrived."""
 
 DECISIONS = Table(
     keys=("room_id", "turn", "sender", "presentation"),

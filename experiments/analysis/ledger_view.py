@@ -24,8 +24,10 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
         "turns",
     ),
-    "messages": ("room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "fault"),
-    "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
+    "messages": (
+        "room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "sent", "fault",
+    ),
+    "deliveries": ("room_id", "turn", "sender", "recipient", "status", "words", "altered"),
     "decisions": (
         "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
         "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "fault",
@@ -140,17 +142,13 @@ def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
 
 
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
-    deliveries, messages = tables["deliveries"], tables["messages"]
+    deliveries = tables["deliveries"]
     row = _row_of(verdict, deliveries["room_id"])
     if not verdict.n or not deliveries.n:
         return np.zeros(verdict.n, dtype=np.int64)
     to_judge = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
     to_judge &= deliveries["recipient"] == verdict["sender"][np.maximum(row, 0)]
-    reached = deliveries.take(to_judge)
-    keys = ("room_id", "turn", "sender")
-    ordered = messages.sort_by(*keys)
-    place = _find(ordered, reached, keys, "messages")
-    return _total(row[to_judge], ordered["words"][place], verdict.n)
+    return _total(row[to_judge], deliveries["words"][to_judge], verdict.n)
 
 
 def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:

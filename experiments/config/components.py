@@ -1,8 +1,8 @@
 """Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
 
-A scenario has four kinds of them: ``environment``, ``agents.*.policy``,
-``conversations.*.protocol`` and ``arms.*.objective``. Each is checked against the ``Config``
-dataclass of the class that its name selects in the registry of its kind.
+A scenario has five kinds of them: ``environment``, ``agents.*.policy``,
+``conversations.*.protocol``, ``conversations.*.topology`` and ``arms.*.objective``. Each is checked
+against the ``Config`` dataclass of the class that its name selects in the registry of its kind.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents import OBJECTIVES, POLICIES
-from coordination import PROTOCOLS
+from coordination import PROTOCOLS, TOPOLOGIES
 from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
 
-NESTED: dict[str, tuple[str, Registry]] = {
-    "agents": ("policy", POLICIES),
-    "conversations": ("protocol", PROTOCOLS),
-    "arms": ("objective", OBJECTIVES),
+NESTED: dict[str, dict[str, Registry]] = {
+    "agents": {"policy": POLICIES},
+    "conversations": {"protocol": PROTOCOLS, "topology": TOPOLOGIES},
+    "arms": {"objective": OBJECTIVES},
 }
-"""Section to (key of its component, registry)."""
+"""Section to the keys of its components and their registries."""
+
+OPTIONAL = frozenset({"topology"})
+"""Keys of components for which the schema has a default."""
 
 
 def is_component(path: tuple[str, ...]) -> bool:
     """Say whether a key path (``("agents", "judge", "policy")``) is a component node."""
     return path == ("environment",) or (
-        len(path) == 3 and path[0] in NESTED and path[2] == NESTED[path[0]][0]
+        len(path) == 3 and path[0] in NESTED and path[2] in NESTED[path[0]]
     )
 
 
@@ -39,9 +42,11 @@ def nodes(
 ) -> Iterator[tuple[tuple[str, ...], Registry, dict[str, Any]]]:
     """Yield (key path, registry, node) of every component of a scenario's plain data."""
     yield ("environment",), ENVIRONMENTS, data.get("environment") or {}
-    for section, (key, registry) in NESTED.items():
+    for section, keys in NESTED.items():
         for name, entry in (data.get(section) or {}).items():
-            yield (section, name, key), registry, entry.get(key) or {}
+            for key, registry in keys.items():
+                if key in entry or key not in OPTIONAL:
+                    yield (section, name, key), registry, entry.get(key) or {}
 
 
 def component(registry: Registry, node: Mapping[str, Any], where: str = "") -> tuple[type, Any]:
