@@ -26,18 +26,19 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from environments.base import PUBLIC, SOURCE, Environment
-from environments.cases import Cases, Split
+from environments.cases import Split
 from environments.core.columns import frozen
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
-from environments.simulator import Observation, Simulator, SimulatorParallelEnv
+from environments.disclosing import DisclosingTeam
+from environments.simulator import SimulatorParallelEnv
 from environments.voting import ABSTAIN, elect
 
 PASS = 0
 """Action: disclose nothing; in the last round, abstain."""
 
 
-class Council(Simulator):
+class Council(DisclosingTeam):
     """N councils that decide N cases side by side.
 
     An episode has ``rounds`` rounds of disclosure and one of voting. Actions are integers: 0
@@ -50,7 +51,8 @@ class Council(Simulator):
     where nobody votes. Each decision reveals one truth, charged to ``truth.spent["reward"]``.
     Ties are broken by a fair coin keyed by case.
 
-    Observations are those of `observe`.
+    Observations are those of `environments.disclosing.DisclosingTeam.observe`; the last round,
+    ``round == rounds``, is the vote.
 
     Args:
         environment: A numeric environment; its information groups other than ``public`` and
@@ -73,24 +75,18 @@ class Council(Simulator):
         weights: NDArray[np.float64] | None = None,
         use_prior: bool = False,
     ) -> None:
-        self.seats = tuple(g for g in environment.information if g not in (PUBLIC, SOURCE))
-        if not self.seats:
+        members = [g for g in environment.information if g not in (PUBLIC, SOURCE)]
+        if not members:
             raise ConfigError("a council needs information groups besides public and source")
         if rounds < 0:
             raise ConfigError(f"rounds={rounds}; 0 or more are needed")
-        if not environment.numeric:
-            raise ConfigError(
-                "a council needs evidence with likelihoods; this environment has none"
-            )
-        if weights is not None and np.shape(weights) != (len(self.seats),):
+        if weights is not None and np.shape(weights) != (len(members),):
             raise ConfigError(
                 f"weights has shape {np.shape(weights)}, expected one for each of "
-                f"{len(self.seats)} members"
+                f"{len(members)} members"
             )
-        self.environment = environment
+        super().__init__(environment, {member: member for member in members}, rounds + 1)
         self.rounds = rounds
-        self.horizon = rounds + 1
-        self.truth = environment.seal()
         self._weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         self._use_prior = use_prior
         self._tie = Keyed(environment.config.world_seed, "council.tie")
@@ -104,87 +100,16 @@ class Council(Simulator):
         """Return the actions of a member: pass, disclose an item, vote for an option."""
         return spaces.Discrete(1 + self.n_items + self.environment.max_options)
 
-    def observation_space(self, seat: str) -> spaces.Dict:
-        """Return the space of one row of `observe`."""
-        k, e = self.environment.max_options, self.environment.max_evidence
-        return spaces.Dict(
-            {
-                "assessment": spaces.Box(0.0, 1.0, (k,), np.float64),
-                "options": spaces.MultiBinary(k),
-                "held": spaces.MultiBinary(e),
-                "disclosed": spaces.MultiBinary(e),
-                "llr": spaces.Box(-np.inf, np.inf, (e, k), np.float64),
-                "round": spaces.Discrete(self.horizon + 1),
-            }
-        )
-
-    def observe(self) -> dict[str, Observation]:
-        """Return what every member observes now.
-
-        Returns:
-            Member to arrays with N rows: ``assessment`` [N, K] probabilities that it concludes
-            alone (fixed through the episode), ``options`` [N, K] which options exist (0/1),
-            ``held`` [N, E] items of its own, ``disclosed`` [N, E] items that all have seen,
-            ``llr`` [N, E, K] log-likelihoods of items held or disclosed (0 elsewhere), ``round``
-            [N] rounds played. The last round, ``round == rounds``, is the vote.
-        """
-        options = frozen(self.cases.option_mask.astype(np.int8))
-        disclosed = frozen(self.disclosed.astype(np.int8))
-        played = frozen(np.full(self.n, self.round, dtype=np.int64))
-        observations = {}
-        for seat, held in self._held.items():
-            known = (held | self.disclosed)[:, :, None]
-            observations[seat] = {
-                "assessment": self._assessment[seat],
-                "options": options,
-                "held": frozen(held.astype(np.int8)),
-                "disclosed": disclosed,
-                "llr": frozen(np.where(known, self.cases.evidence.llr, 0.0)),
-                "round": played,
-            }
-        return observations
-
-    def render(self) -> str:
-        """Return the first council's case, and what has been disclosed, as text."""
-        evidence = self.environment.render_evidence(self.cases.take([0]))[0]
-        lines = [
-            self.environment.render_context(self.cases.take([0]))[0],
-            *self.environment.render_options(self.cases.take([0]))[0],
-            *(evidence[e] for e in np.flatnonzero(self.disclosed[0])),
-        ]
-        return "\n".join(lines)
-
     def _open(self) -> None:
-        self.cases: Cases = self.environment.deal(self.case_id)
-        self.disclosed: NDArray[np.bool_] = frozen(
-            np.zeros((self.n, self.environment.max_evidence), dtype=bool)
-        )
+        super()._open()
         self.votes = frozen(np.full((self.n, len(self.seats)), ABSTAIN, dtype=np.int64))
         """[N, M] votes of the present episodes."""
-        self.choice = frozen(np.full(self.n, ABSTAIN, dtype=np.int64))
-        """[N] decisions of the present episodes."""
-        groups = self.environment.information
-        self._held = {
-            seat: self.cases.evidence.held[:, :, groups.index(seat)] for seat in self.seats
-        }
-        self._assessment = {
-            seat: frozen(np.exp(self.environment.assess(self.cases, seat, np.full(self.n, code))))
-            for code, seat in enumerate(self.seats)
-        }
 
     def _play(self, actions: Mapping[str, NDArray[Any]]) -> None:
         if self.round < self.rounds:
             self._disclose(actions)
         else:
             self._vote(actions)
-
-    def _disclose(self, actions: Mapping[str, NDArray[Any]]) -> None:
-        disclosed = self.disclosed.copy()
-        for seat, action in actions.items():
-            rows = np.flatnonzero((action >= 1) & (action <= self.n_items))
-            item = action[rows] - 1
-            disclosed[rows, item] |= self._held[seat][rows, item]
-        self.disclosed = frozen(disclosed)
 
     def _vote(self, actions: Mapping[str, NDArray[Any]]) -> None:
         votes = self.votes.copy()
@@ -200,11 +125,7 @@ class Council(Simulator):
         self.choice = frozen(elect(votes, mask, tie, self._weights, prior))
 
     def _score(self) -> dict[str, NDArray[np.float64]]:
-        decided = np.flatnonzero(self.choice != ABSTAIN)
-        reward = np.zeros(self.n)
-        if len(decided):
-            truth = self.truth.reveal(self.case_id[decided], "reward")
-            reward[decided] = truth == self.choice[decided]
+        reward = self._correct(self.choice != ABSTAIN)
         return dict.fromkeys(self.seats, frozen(reward))
 
 

@@ -2,12 +2,13 @@
 
 A `Simulator` steps N episodes at once on arrays. `SimulatorParallelEnv` plays one of them behind
 PettingZoo's ``ParallelEnv``; it is the same implementation with N = 1, so a policy trained on one
-meets exactly the other. All episodes of a simulator have the same number of rounds::
+meets exactly the other. All episodes of a simulator have at most `Simulator.horizon` rounds::
 
     reset(case ids) --> every seat observes --> every seat acts at once --> … --> rewards, end
 
-`environments.team` does the same for disclosing evidence; simulators here have their own actions
-(estimates, labels, opinions).
+What seats do is the simulator's own: disclose evidence (`environments.team`,
+`environments.council`), estimate, label, state an opinion, or play somebody else's environment
+(`environments.adapters`).
 """
 
 from __future__ import annotations
@@ -29,17 +30,21 @@ from environments.truth import SealedTruth
 Observation = dict[str, NDArray[Any]]
 """What a seat observes: name to array with N rows."""
 
+Outcome = tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_], NDArray[np.bool_]]
+"""Rewards [N] of every seat, ``terminated`` [N] and ``truncated`` [N]."""
+
 Step = tuple[
     dict[str, Observation], dict[str, NDArray[np.float64]], NDArray[np.bool_], NDArray[np.bool_]
 ]
-"""Observations and rewards [N] of every seat, ``terminated`` [N] and ``truncated`` [N]."""
+"""Observations of every seat, and an `Outcome`."""
 
 
 class Simulator(ABC):
     """N episodes side by side.
 
-    A subclass sets `seats`, `horizon` and `truth` and implements the spaces and the four hooks
-    ``_open``, ``observe``, ``_play`` and ``_score``.
+    A subclass sets `seats` and `horizon`, and implements the spaces and the four hooks ``_open``,
+    ``observe``, ``_play`` and ``_score``; where episodes end at different times or are paid before
+    the end, it overrides ``_outcome`` instead of ``_score``.
     """
 
     name: ClassVar[str] = ""
@@ -47,9 +52,9 @@ class Simulator(ABC):
     seats: tuple[str, ...]
     """Who plays, in a fixed order."""
     horizon: int
-    """Rounds of every episode."""
+    """Rounds of every episode, at most."""
     truth: SealedTruth
-    """Sealed truth that rewards are computed with; its account counts them."""
+    """Sealed truth that rewards are computed with, where there is one; its account counts them."""
 
     case_id: NDArray[np.int64]
     """[N] cases of the present episodes."""
@@ -87,7 +92,17 @@ class Simulator(ABC):
 
     @abstractmethod
     def _score(self) -> dict[str, NDArray[np.float64]]:
-        """Return the final rewards [N] of every seat."""
+        """Return the rewards [N] of every seat; final ones, unless `_outcome` says otherwise."""
+
+    def _outcome(self) -> Outcome:
+        """Return what the round just played brought: all episodes are paid and end with the last.
+
+        Returns:
+            Rewards [N] of every seat, ``terminated`` [N] and ``truncated`` [N].
+        """
+        last = self.round == self.horizon
+        rewards = self._score() if last else {seat: np.zeros(self.n) for seat in self.seats}
+        return rewards, np.full(self.n, last), np.zeros(self.n, dtype=bool)
 
     def reset(self, case_id: ArrayLike) -> dict[str, Observation]:
         """Open an episode for each case and return what every seat observes.
@@ -109,8 +124,9 @@ class Simulator(ABC):
                 simulator says otherwise.
 
         Returns:
-            Observations, rewards (zero before the last round), ``terminated`` (true in the last
-            round) and ``truncated`` (never true).
+            Observations, rewards, ``terminated`` and ``truncated``, true only in the round in which
+            an episode ends. Unless the simulator says otherwise, rewards are zero before the last
+            round, and all episodes terminate in it.
 
         Raises:
             ConfigError: Before `reset`, after the end, for an unknown seat, a wrong shape, a
@@ -121,10 +137,7 @@ class Simulator(ABC):
             raise ConfigError(f"the episode {state}; call reset")
         self._play({seat: self._checked(seat, action) for seat, action in actions.items()})
         self.round += 1
-        last = self.round == self.horizon
-        rewards = self._score() if last else {seat: np.zeros(self.n) for seat in self.seats}
-        ended = np.full(self.n, last)
-        return self.observe(), rewards, ended, np.zeros(self.n, dtype=bool)
+        return self.observe(), *self._outcome()
 
     def _checked(self, seat: str, action: ArrayLike) -> NDArray[Any]:
         if seat not in self.seats:
@@ -210,7 +223,7 @@ class SimulatorParallelEnv(ParallelEnv):
         moves = {seat: np.asarray(action)[None] for seat, action in actions.items()}
         observations, rewards, terminated, truncated = self.simulator.step(moves)
         agents = self.agents
-        if terminated[0]:
+        if terminated[0] or truncated[0]:
             self.agents = []
         return (
             self._one(observations),

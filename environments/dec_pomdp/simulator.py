@@ -30,7 +30,13 @@ from environments.dec_pomdp.model import DecPOMDP
 from environments.dec_pomdp.policies import JointPolicy
 from environments.dec_pomdp.reader import load_dpomdp
 from environments.dec_pomdp.references import reference_values
-from environments.simulator import Observation, Simulator, SimulatorParallelEnv, Step
+from environments.simulator import (
+    Observation,
+    Outcome,
+    Simulator,
+    SimulatorParallelEnv,
+    Step,
+)
 
 COMMUNICATION = ("none", "free")
 """Whether agents see their own observations only, or all agents' at once."""
@@ -122,16 +128,14 @@ class BatchedDecPOMDP(Simulator):
             ConfigError: Before `reset`, after the end, or if an agent is missing or unknown, or
                 its actions are not N integers in range.
         """
-        if not 0 <= self.round < self.horizon:
-            state = "has not begun" if self.round < 0 else f"ended after {self.horizon} stages"
-            raise ConfigError(f"the episode {state}; call reset")
         missing = [seat for seat in self.seats if seat not in actions]
-        if missing:
+        if missing and 0 <= self.round < self.horizon:
             raise ConfigError(f"no action of {', '.join(missing)}; every agent acts at every stage")
-        self._play({seat: self._checked(seat, action) for seat, action in actions.items()})
-        self.round += 1
+        return super().step(actions)
+
+    def _outcome(self) -> Outcome:
         over = np.full(self.n, self.round == self.horizon)
-        return self.observe(), self._score(), np.zeros(self.n, dtype=bool), over
+        return self._score(), np.zeros(self.n, dtype=bool), over
 
     def _open(self) -> None:
         u = self._draws["start"].uniform(self.case_id)
@@ -253,15 +257,6 @@ class DecPOMDPEnv(SimulatorParallelEnv):
             case = int(hash_id(self._seed, self._episode))
             self._episode += 1
         return super().reset(options={"case_id": case})
-
-    def step(
-        self, actions: dict[str, Any]
-    ) -> tuple[dict[str, dict], dict[str, float], dict[str, bool], dict[str, bool], dict]:
-        """Play one stage; see `BatchedDecPOMDP.step`."""
-        result = super().step(actions)
-        if any(result[3].values()):
-            self.agents = []
-        return result
 
     def reference_values(self) -> Mapping[str, Reference]:
         """Return what the model's information is worth over this horizon, in reward."""

@@ -19,7 +19,9 @@ from __future__ import annotations
 from environments.base import PUBLIC, SOURCE
 from environments.cases import Split
 from environments.diagnosis.environment import Diagnosis
-from environments.team import JUDGE, BatchedTeam, TeamParallelEnv
+from environments.simulator import SimulatorParallelEnv
+from environments.team import JUDGE, BatchedTeam
+from environments.team import parallel_env as team_env
 
 
 def clinic_seats(environment: Diagnosis) -> dict[str, str]:
@@ -39,7 +41,7 @@ def parallel_env(
     split: Split = Split.TEACHING,
     replicate: int = 0,
     render_mode: str | None = None,
-) -> TeamParallelEnv:
+) -> SimulatorParallelEnv:
     """Return the clinic as a PettingZoo ``ParallelEnv``; see `environments.team`."""
     seats = clinic_seats(environment)
-    return TeamParallelEnv(environment, seats, rounds, split, replicate, render_mode)
+    return team_env(environment, seats, rounds, split, replicate, render_mode)

@@ -18,7 +18,8 @@ from environments.hidden_profile.discussion import Discussion, discuss
 from environments.hidden_profile.environment import member
 from environments.hidden_profile.records import ProfileRecord, row_checker
 from environments.reading.file import ReadingFile, ReadingFileConfig
-from environments.reading.records import Record, read_records
+from environments.reading.records import Record
+from environments.rows import read_records
 
 
 @dataclass

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from environments.reading.records import FIELDS as READING_FIELDS
-from environments.reading.records import Record, RowError, check_items, check_row
+from environments.reading.records import Record, check_items, check_row
+from environments.rows import RowError, check_fields
 
 FIELDS = (
     *(field for field in READING_FIELDS if field not in ("passage", "evidence")),
@@ -29,16 +30,7 @@ def row_checker(n_members: int) -> Callable[[int, Any, Sequence[str]], Record]:
     """Return a check of rows for teams of this size, for `read_records`."""
 
     def check(line: int, row: Any, ignore: Sequence[str]) -> Record:
-        if not isinstance(row, dict):
-            raise RowError(
-                f"is a {type(row).__name__}; expected an object with fields {', '.join(FIELDS)}"
-            )
-        unknown = sorted(set(row) - set(FIELDS) - set(ignore))
-        if unknown:
-            raise RowError(
-                f"unknown field {unknown[0]!r} (allowed: {', '.join(FIELDS)}; "
-                "list others in environment.ignore_fields)"
-            )
+        check_fields(row, FIELDS, ignore)
         lists = _fact_lists(row, n_members)
         items = [item for facts in lists for item in facts]
         holders = tuple(holder for holder, facts in enumerate(lists) for _ in facts)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from environments.reading.file import ReadingFile, ReadingFileConfig
-from environments.reading.records import (
-    SPLIT_NAMES,
-    Record,
+from environments.reading.records import Record
+from environments.rows import (
     RowError,
+    check_fields,
     clean_text,
     read_records,
+    row_id,
+    row_split,
+    row_text,
 )
 
 FIELDS = ("prompt", "chosen", "rejected", "notes", "id", "source", "split")
@@ -68,42 +71,21 @@ def check_comparison(line: int, row: Any, ignore: Sequence[str]) -> Record:
     Raises:
         RowError: Saying what is wrong with it.
     """
-    if not isinstance(row, dict):
-        raise RowError(
-            f"is a {type(row).__name__}; expected an object with fields {', '.join(FIELDS)}"
-        )
-    unknown = sorted(set(row) - set(FIELDS) - set(ignore))
-    if unknown:
-        raise RowError(
-            f"unknown field {unknown[0]!r} (allowed: {', '.join(FIELDS)}; "
-            "list others in environment.ignore_fields)"
-        )
-    missing = [field for field in FIELDS[:3] if field not in row]
-    if missing:
-        raise RowError(f"has no {missing[0]}; expected text")
-    prompt, chosen, rejected = (clean_text(row[field], field) for field in FIELDS[:3])
+    check_fields(row, FIELDS, ignore)
+    prompt, chosen, rejected = (row_text(row, field) for field in FIELDS[:3])
     if chosen == rejected:
         raise RowError("chosen and rejected are the same text; expected two that differ")
-    source, split = (
-        clean_text(row[field], field) if row.get(field) is not None else ""
-        for field in ("source", "split")
-    )
-    if split and split not in SPLIT_NAMES:
-        raise RowError(f"split={split!r} (allowed: {', '.join(SPLIT_NAMES)})")
-    given_id = row.get("id", "\x1f".join((prompt, *sorted((chosen, rejected)))))
-    if isinstance(given_id, bool) or not isinstance(given_id, str | int) or given_id == "":
-        raise RowError(f"id={given_id!r}; expected text or an integer")
     return Record(
         line=line,
-        id=str(given_id),
+        id=row_id(row, (prompt, *sorted((chosen, rejected)))),
         question=prompt,
         options=(chosen, rejected),
         answer=0,
         evidence=_notes(row.get("notes")),
         llr=None,
         context="",
-        source=source,
-        split=split,
+        source=row_text(row, "source", ""),
+        split=row_split(row),
     )
 
 

@@ -24,7 +24,8 @@ from environments.core.beliefs import add_evidence, flat_prior
 from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed, name_key
-from environments.reading.records import Record, read_records
+from environments.reading.records import Record, check_row
+from environments.rows import read_records
 from environments.truth import SealedTruth
 
 _POOLS: dict[str, tuple[Split, ...]] = {
@@ -103,7 +104,7 @@ class ReadingFile(Environment):
 
     def _read(self, path: Path) -> list[Record]:
         """Return the checked rows of the file; what a subclass with other fields overrides."""
-        return read_records(path, self.config.ignore_fields)
+        return read_records(path, self.config.ignore_fields, check_row)
 
     def _option_orders(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return which option of the file each position shows, [R, K]; padding stays last."""

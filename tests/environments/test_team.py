@@ -35,10 +35,10 @@ def test_ten_thousand_at_once_equal_one_at_a_time():
     played, outcomes = [], []
     for turn in range(4):
         actions = {seat: Keyed(1, seat).integers(team.n_actions(seat), ids, turn) for seat in SEATS}
-        observation, *outcome = team.step(actions)
+        observation, rewards, *outcome = team.step(actions)
         observed.append(observation)
         played.append(actions)
-        outcomes.append(outcome)
+        outcomes.append((rewards["judge"], *outcome))
     env = parallel_env(READING, SEATS, rounds=4)
     for row in sample.tolist():
         observation, _ = env.reset(options={"case_id": ids[row]})
@@ -88,11 +88,12 @@ def test_reward_is_one_for_the_right_option_and_truth_is_charged():
     choose = 1 + READING.max_evidence + np.where(np.arange(100) < 50, truth, 1 - truth)
     choose[90:] = 0
     _, reward, terminated, truncated = team.step({"judge": choose})
+    reward = reward["judge"]
     assert reward.tolist() == [1.0] * 50 + [0.0] * 50
     assert terminated.tolist() == [True] * 90 + [False] * 10 and not truncated.any()
     assert team.truth.spent == {"reward": 90}
     _, reward, terminated, truncated = team.step({"judge": np.zeros(100, dtype=np.int64)})
-    assert not reward.any() and not terminated.any()
+    assert not reward["judge"].any() and not terminated.any()
     assert truncated.tolist() == [False] * 90 + [True] * 10
     assert team.truth.spent == {"reward": 90} and team.done.all()
 
@@ -102,7 +103,7 @@ def test_an_option_that_does_not_exist_is_no_decision():
     ids = np.flatnonzero(CHESS._n_options == 2)[:5]
     team.reset(ids)
     _, reward, terminated, _ = team.step({"judge": np.full(5, 1 + CHESS.max_evidence + 3)})
-    assert not reward.any() and terminated.all() and (team.choice == -1).all()
+    assert not reward["judge"].any() and terminated.all() and (team.choice == -1).all()
     assert not team.truth.spent
 
 
@@ -118,7 +119,7 @@ def test_render_shows_case_and_disclosed_evidence_only():
     before = env.render()
     env.step({"judge": 0, "expert": 2, "critic": 0})
     assert before.startswith("Who took") and "Fact" not in before
-    assert env.render() == before + "\n" + READING.render_evidence(env.team.cases)[0][1]
+    assert env.render() == before + "\n" + READING.render_evidence(env.simulator.cases)[0][1]
 
 
 @pytest.mark.parametrize(
@@ -140,5 +141,5 @@ def test_bad_actions_and_empty_splits():
     for actions in ({"cook": [0, 0]}, {"judge": [0]}, {"judge": [0, 99]}, {"expert": [0.5, 1]}):
         with pytest.raises(ConfigError):
             team.step(actions)
-    with pytest.raises(ConfigError, match="split 'test' is empty"):
+    with pytest.raises(ConfigError, match="no cases to draw from"):
         parallel_env(READING, SEATS, split=Split.TEST)

@@ -139,7 +139,7 @@ def test_what_cannot_be_played(tmp_path):
         with pytest.raises(ConfigError):
             game.step(actions)
     game.step(both)
-    with pytest.raises(ConfigError, match="ended after 1 stages"):
+    with pytest.raises(ConfigError, match="ended after 1 rounds"):
         game.step(both)
     with pytest.raises(ConfigError, match="a policy for 2 stages cannot play 1"):
         play(game, joint_policy(model, [[0, 0], [0, 0]]), [0])

@@ -242,10 +242,10 @@ def test_two_thousand_at_once_equal_one_at_a_time():
     for turn in range(5):
         actions = {s: Keyed(1, s).integers(team.n_actions(s), ids, turn) for s in team.seats}
         actions["human"] = np.where(actions["human"] >= CHOOSE, WAIT, actions["human"])
-        observation, *outcome = team.step(actions)
+        observation, rewards, *outcome = team.step(actions)
         observed.append(observation)
         played.append(actions)
-        outcomes.append(outcome)
+        outcomes.append((rewards["human"], *outcome))
     assert any(terminated.any() for _, terminated, _ in outcomes)
     assert any(truncated.any() for _, _, truncated in outcomes)
     env = parallel_env(world, rounds=5, update_cost=0.125)
@@ -276,7 +276,7 @@ def test_a_robot_that_tells_all_and_a_human_who_adds_up_are_always_right():
     choice = np.argmax(belief + seen["human"]["llr"].sum(axis=1), axis=1)
     _, reward, terminated, _ = team.step({"human": CHOOSE + choice})
     told = team.cases.evidence.exists.sum(axis=1)
-    assert terminated.all() and np.allclose(reward, 1 - 0.01 * told)
+    assert terminated.all() and np.allclose(reward["human"], 1 - 0.01 * told)
     assert team.truth.spent == {"reward": len(ids)}
 
 
@@ -296,11 +296,11 @@ def test_proposals_are_accepted_rejected_and_replaced():
     assert (seen["human"]["rejected"].sum(axis=1) == 1).all()
     assert (np.argmax(seen["human"]["proposal"], axis=1) == truth).all()
     _, reward, terminated, _ = team.step({"human": np.array([ACCEPT, REJECT, WAIT])})
-    assert reward.tolist() == [1, 0, 0] and terminated.tolist() == [True, False, False]
+    assert reward["human"].tolist() == [1, 0, 0] and terminated.tolist() == [True, False, False]
     assert team.choice.tolist() == [truth[0], -1, -1]
     _, reward, terminated, truncated = team.step({"human": np.array([CHOOSE, ACCEPT, ACCEPT])})
     # The second table is empty since its rejection; the third proposal still stands.
-    assert reward.tolist() == [0, 0, 1] and truncated.tolist() == [False, True, False]
+    assert reward["human"].tolist() == [0, 0, 1] and truncated.tolist() == [False, True, False]
 
 
 def test_an_option_that_does_not_exist_is_no_decision():
@@ -309,7 +309,7 @@ def test_an_option_that_does_not_exist_is_no_decision():
     team = BatchedReconciliation(WORLD, rounds=2)
     team.reset(three)
     _, reward, terminated, _ = team.step({"human": np.full(4, CHOOSE + 3)})
-    assert not reward.any() and terminated.all() and (team.choice == -1).all()
+    assert not reward["human"].any() and terminated.all() and (team.choice == -1).all()
     assert not team.truth.spent
 
 
@@ -318,7 +318,7 @@ def test_impossible_teams_and_actions():
         BatchedReconciliation(WORLD, rounds=0)
     with pytest.raises(ConfigError, match="update_cost=-1"):
         BatchedReconciliation(WORLD, update_cost=-1)
-    with pytest.raises(ConfigError, match="split 'test' is empty"):
+    with pytest.raises(ConfigError, match="no cases to draw from"):
         parallel_env(PlanExplanation(CONFIGS[0], SplitPlan({Split.CURVE: 5})), split=Split.TEST)
     team = BatchedReconciliation(WORLD)
     team.reset(np.arange(2))
@@ -331,10 +331,10 @@ def test_render_shows_what_was_told_and_proposed():
     env = parallel_env(WORLD, render_mode="ansi")
     env.reset(seed=2)
     before = env.render()
-    item = int(np.flatnonzero(env.team.cases.evidence.held[0, :, 1])[0])
+    item = int(np.flatnonzero(env.simulator.cases.evidence.held[0, :, 1])[0])
     env.step({"human": WAIT, "explainer_1": 1 + item})
     told = env.render()
-    assert told == before + "\n" + WORLD.render_evidence(env.team.cases)[0][item]
+    assert told == before + "\n" + WORLD.render_evidence(env.simulator.cases)[0][item]
     env.step({"human": WAIT, "explainer_1": 1 + WORLD.max_evidence})
-    assert env.render() == told + "\nproposed: " + WORLD.render_options(env.team.cases)[0][0]
+    assert env.render() == told + "\nproposed: " + WORLD.render_options(env.simulator.cases)[0][0]
     assert parallel_env(WORLD).render() is None
