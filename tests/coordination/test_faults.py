@@ -323,7 +323,7 @@ channels = st.builds(
         kinds=st.lists(st.sampled_from(["stance", "marks", "words"]), min_size=1, unique=True),
     ),
     expiry=st.integers(0, 3),
-    visibility=st.sampled_from([{}, {"argument": ["judge"]}, {"explanation": [], "question": "all"}]),
+    visibility=st.sampled_from([{}, {"argument": ["judge"]}, {"explanation": [], "vote": "all"}]),
     hears_from=st.sampled_from([{}, {"judge": 2}]),
 )  # fmt: skip
 held = st.sampled_from(
