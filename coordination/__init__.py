@@ -10,6 +10,8 @@ PROTOCOLS = Registry(
         "consultancy": "coordination.protocols.consultancy:Consultancy",
         "debate": "coordination.protocols.debate:Debate",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "vote": "coordination.protocols.vote:Vote",
+        "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )
 

@@ -60,7 +60,7 @@ def bits_of(said: Said, cases: Cases) -> NDArray[np.int64]:
     bits += 1 + LEVELS * (options - 1) * ~np.isnan(said.stated[:, 0])
     bits += _width(said.quotes.shape[1] + 1)
     bits += (said.quotes != NO_QUOTE).sum(axis=1) * _log2(items + options)
-    spoken = np.flatnonzero(np.not_equal(said.text, None))
+    spoken = np.flatnonzero(said.text != np.array(None, dtype=object))
     bits[spoken] += 8 * np.array([len(text.encode()) for text in said.text[spoken]], np.int64)
     return np.where(said.fault == 0, bits, 0)
 

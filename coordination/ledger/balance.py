@@ -6,6 +6,7 @@
 
 ``sent`` is counted when a message is posted, from whom it addresses and whom it can reach; the
 fates are counted from the rows of deliveries. The two meet here, for every message by itself.
+Ledgers of format 1 did not record ``sent``: there the copies are only counted.
 """
 
 from __future__ import annotations
@@ -73,9 +74,10 @@ def balance(tables: Mapping[str, Columns]) -> Balance:
         raise DataError(f"table deliveries: unknown status {int(status[~known][0])}")
     _distinct(messages, _KEYS, "messages")
     _distinct(deliveries, (*_KEYS, "recipient"), "deliveries")
+    recorded = bool((messages["sent"] >= 0).all())
     count = {fate: int((status == fate).sum()) for fate in Delivery}
     return Balance(
-        sent=int(messages["sent"].sum()),
+        sent=int(messages["sent"].sum()) if recorded else deliveries.n,
         delivered=count[Delivery.DELIVERED],
         in_flight=count[Delivery.IN_FLIGHT],
         over_budget=count[Delivery.OVER_BUDGET],
@@ -91,9 +93,10 @@ def _unbalanced(messages: Columns, deliveries: Columns) -> int:
     _, place = np.unique(both, axis=0, return_inverse=True)
     place = place.reshape(-1)
     n = int(place.max(initial=-1)) + 1
+    unknown = messages["sent"] < 0
     sent = np.bincount(place[: messages.n], weights=messages["sent"], minlength=n)
     ended = np.bincount(place[messages.n :], minlength=n)
-    return int((sent != ended).sum())
+    return int((sent != ended)[~np.isin(np.arange(n), place[: messages.n][unknown])].sum())
 
 
 def _stacked(rows: Columns) -> NDArray[np.int64]:

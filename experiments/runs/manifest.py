@@ -143,11 +143,6 @@ def read_manifest(run: Path) -> Manifest:
                 f"{run}: written by a newer version ({key} {given}, this version reads up to "
                 f"{known}); update facilitate to open it"
             )
-        if given < known:
-            raise RunError(
-                f"{run}: written by an older version ({key} {given}, this version reads {known}); "
-                "run its config.yaml again"
-            )
     try:
         manifest = _decode(plain)
     except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
