@@ -16,6 +16,8 @@ from environments.core.errors import DataError
 
 COMBINED = -1
 """Presentation code of the verdict over all orders asked; the row that counts."""
+ARGUING = [int(MessageKind.ARGUMENT), int(MessageKind.CRITIQUE), int(MessageKind.REBUTTAL)]
+"""Kinds of messages that take a side."""
 NOT_ASKED = -2
 """Choice under a presentation that was not asked for."""
 
@@ -128,13 +130,13 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
 def arguing_sides(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     """Return the options that were argued for in the rooms of ``verdict``.
 
-    A side is the stance of a seat's last argument or critique; other seats take no side.
+    A side is the stance of a seat's last argument, critique or rebuttal; other seats take no side.
 
     Returns:
         ``row`` (position in ``verdict``), ``sender`` and ``side``, sorted by the first two.
     """
     messages = tables["messages"]
-    argues = np.isin(messages["kind"], [int(MessageKind.ARGUMENT), int(MessageKind.CRITIQUE)])
+    argues = np.isin(messages["kind"], ARGUING)
     argues &= (messages["stance"] >= 0) & (messages["fault"] == Fault.NONE)
     spoken = messages.take(argues).sort_by("room_id", "sender", "turn")
     row = _row_of(verdict, spoken["room_id"])
