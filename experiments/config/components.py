@@ -1,8 +1,9 @@
 """Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
 
-A scenario has five kinds of them: ``environment``, ``agents.*.policy``,
-``conversations.*.protocol``, ``conversations.*.topology`` and ``arms.*.objective``. Each is checked
-against the ``Config`` dataclass of the class that its name selects in the registry of its kind.
+A scenario has these: ``environment``, ``agents.*.policy``, ``conversations.*.protocol``,
+``conversations.*.topology``, ``arms.*.objective``, and in a population ``population.protocol`` and
+``population.kinds.*.policy``. Each is checked against the ``Config``
+dataclass of the class that its name selects in the registry of its kind.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
+from experiments.config.population import KindConfig
 
 NESTED: dict[str, dict[str, Registry]] = {
     "agents": {"policy": POLICIES},
@@ -32,9 +34,11 @@ OPTIONAL = frozenset({"topology"})
 
 def is_component(path: tuple[str, ...]) -> bool:
     """Say whether a key path (``("agents", "judge", "policy")``) is a component node."""
-    return path == ("environment",) or (
-        len(path) == 3 and path[0] in NESTED and path[2] in NESTED[path[0]]
-    )
+    if path in (("environment",), ("population", "protocol")):
+        return True
+    if path[:2] == ("population", "kinds"):
+        return len(path) == 4 and path[3] == "policy"
+    return len(path) == 3 and path[0] in NESTED and path[2] in NESTED[path[0]]
 
 
 def nodes(
@@ -47,6 +51,12 @@ def nodes(
             for key, registry in keys.items():
                 if key in entry or key not in OPTIONAL:
                     yield (section, name, key), registry, entry.get(key) or {}
+    population = data.get("population") or {}
+    if population.get("size") or population.get("kinds"):
+        yield ("population", "protocol"), PROTOCOLS, population.get("protocol") or {}
+        for name, entry in (population.get("kinds") or {}).items():
+            policy = entry.get("policy") or KindConfig().policy
+            yield ("population", "kinds", name, "policy"), POLICIES, policy
 
 
 def component(registry: Registry, node: Mapping[str, Any], where: str = "") -> tuple[type, Any]:
