@@ -6,6 +6,8 @@ POLICIES = Registry(
     "policy",
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
+        "discussant": "agents.policies.discussant:Discussant",
+        "facilitator": "agents.policies.facilitator:Facilitator",
         "expert": "agents.policies.expert:Expert",
         "sceptical": "agents.policies.sceptical:Sceptical",
         "best_response": "agents.policies.best_response:BestResponse",

@@ -20,6 +20,9 @@ PROTOCOLS = Registry(
         "online_explanation": "coordination.protocols.variants:OnlineExplanation",
         "progressive_explanation": "coordination.protocols.variants:ProgressiveExplanation",
         "vote": "coordination.protocols.vote:Vote",
+        "delphi": "coordination.protocols.delphi:Delphi",
+        "deliberation": "coordination.protocols.deliberation:Deliberation",
+        "mediated": "coordination.protocols.mediated:Mediated",
         "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )

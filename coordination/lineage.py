@@ -62,7 +62,8 @@ def fork(state: RoomState, rows: NDArray[np.int64]) -> RoomState:
     ancestry, room_id = _descend(state, rows, deeper=0)
     cases = state.cases.take(rows)
     child = state.bear(cases, rows, seats, room_id, ancestry, state.place.protocol)
-    child.turn[:] = state.turn[rows]
+    for name in ("turn", "memory", "anonymous"):
+        getattr(child, name)[:] = getattr(state, name)[rows]
     for seat, stance in state.stance.items():
         child.stance[seat][:] = stance[rows]
     for said in state.said:

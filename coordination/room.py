@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +30,6 @@ from coordination.deciding import last_verdict, mean_verdict
 from coordination.flights import Flight
 from coordination.messages import MessageKind
 from coordination.pooling import pool_decisions
-from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_rivals, draw_stances
@@ -129,6 +127,19 @@ class Room:
         """Return a seat and its agents in the rows of this view."""
         self._state.code(name)
         return self._state.seats[name].take(self._rows)
+
+    def restrict(self, memory: int, anonymous: bool) -> None:
+        """Hide part of what is heard from now on; see `coordination.restriction`.
+
+        Args:
+            memory: Turns for which others' messages can be read; 0 for ever.
+            anonymous: Whether it is hidden who said what.
+        """
+        self._readable("restrict what is heard")
+        if memory < 0:
+            raise ProtocolError(f"restrict(memory={memory}): 0 or more turns")
+        self._state.memory[self._rows] = memory
+        self._state.anonymous[self._rows] = anonymous
 
     def kinds_heard(self, seat: str) -> dict[MessageKind, NDArray[np.bool_]]:
         """Return the kinds of messages that others have sent a seat, and in which rows, [n]."""
@@ -301,20 +312,9 @@ class Room:
         self._readable("probe")
         self._state.code(seat)
         self._not_empty("probe")
-        for seen in without or ():
-            if not isinstance(seen, MessageKind):
-                self._state.code(seen)
-        told = name or condition(given is not None, without)
-        if given is not None:
-            given = post(self._state, given, self._addressed(self._state.names[given.sender], None))
-            given = replace(given, due=np.where(given.due >= 0, 0, -1))
         left_out = None if without is None else tuple(without)
         question = Question(seat, MessageKind.RULING, self._swapped, True, given, left_out)
-        ask_probe(self._state, self._rows, question, told)
-        if without is None:
-            self._state.drafts[self._rows] += 1
-        last = self._state.decided[-1]
-        return Verdict(last.probs, last.choice, last.fault, self.room_id)
+        return ask_probe(self._state, self._rows, question, name)
 
     # -- children --------------------------------------------------------------------------
 

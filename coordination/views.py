@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from coordination.cohort import Asks, Heard
 from coordination.messages import Delivery, Fault, MessageKind
 from coordination.rendering import message_text, quote_lines, quoted
+from coordination.restriction import remembered, speakers
 from environments.core.columns import frozen
 from environments.core.keyed import hash_id
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from coordination.state import RoomState
 
 # Columns that a batch and `Heard` have in common.
-_COPIED = ("turn", "agent_id", "stance", "confidence", "stated", "quotes", "verified", "words")
+_COPIED = ("turn", "stance", "confidence", "stated", "quotes", "verified", "words")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def reaching(
         else:
             on_time = said.due[:, code] <= state.turn[said.rows]
             reached = (said.status[:, code] == Delivery.DELIVERED) & on_time
+            reached &= remembered(state, said, code)
         picked = np.flatnonzero(reached & (place[said.rows] >= 0))
         if len(picked):
             found.append((said, picked, place[said.rows[picked]]))
@@ -132,7 +134,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         llr=frozen(np.where(known[:, :, None], cases.evidence.llr, 0.0)),
         held=frozen(state.held(seat)[rows]),
         forged_strength=state.environment.forged_strength,
-        heard=_heard(state, found, reads),
+        heard=_heard(state, state.code(seat), found, reads),
         text=state.texts.view(rows, known) if reads else None,
     )
 
@@ -161,7 +163,7 @@ def _order(n_options: NDArray[np.int64], width: int, swapped: bool) -> NDArray[n
     return np.where(own < n_options[:, None], n_options[:, None] - 1 - own, own)
 
 
-def _heard(state: RoomState, found: list, reads: bool) -> Heard:
+def _heard(state: RoomState, code: int, found: list, reads: bool) -> Heard:
     """Put batches together, sorted by (row, turn, sender)."""
     width, quotes = state.cases.width, state.rules.max_quotes
     empty = {
@@ -171,18 +173,22 @@ def _heard(state: RoomState, found: list, reads: bool) -> Heard:
         "confidence": np.empty(0),
     }
     parts: dict[str, list[NDArray]] = {name: [empty.get(name, _NONE)] for name in _COPIED}
-    row, sender, kind, text = [_NONE], [_NONE], [_NONE], [np.empty(0, object)]
+    row, sender, agent_id, kind = [_NONE], [_NONE], [_NONE], [_NONE]
+    text = [np.empty(0, object)]
     for said, picked, places in found:
         for name in _COPIED:
             parts[name].append(getattr(said, name)[picked])
+        who, agent = speakers(state, said, picked, code)
         row.append(places)
-        sender.append(np.full(len(picked), said.sender))
+        sender.append(who)
+        agent_id.append(agent)
         kind.append(np.full(len(picked), int(said.kind)))
         text.append(_texts(state, said, picked) if reads else np.full(len(picked), "", object))
     columns = {name: np.concatenate(values) for name, values in parts.items()}
     columns |= {
         "row": np.concatenate(row),
         "sender": np.concatenate(sender),
+        "agent_id": np.concatenate(agent_id),
         "kind": np.concatenate(kind),
         "text": np.concatenate(text),
     }

@@ -18,8 +18,8 @@ from typing import Any, Literal
 Kind = Literal["int", "float", "bool", "text", "int_vector", "float_vector", "bool_vector"]
 
 FORMAT = 2
-"""Version of this layout; a reader refuses newer ones. 2 added ``rooms.outcome`` and
-``decisions.condition``; ledgers of format 1 are read with what these stand for there."""
+"""Version of this layout; a reader refuses newer ones. Ledgers of format 1 are read with what the
+columns that they lack (`Table.added`) stand for there."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ ROOMS = Table(
         "depth": "int",
         "turns": "int",
         "outcome": "text",
+        "memory": "int",
+        "anonymous": "bool",
     },
-    added={"outcome": "judge"},
+    added={"outcome": "judge", "memory": 0, "anonymous": False},
 )
 """One row a room. ``parent_room`` is -1 at the root; ``turns`` counts the turns it took;
-``outcome`` is the seat whose last decision is the room's verdict, ``team`` for a pooled one."""
+``outcome`` is the seat whose last decision is the room's verdict, ``team`` for a pooled one;
+``memory`` and ``anonymous`` say what was hidden (see `coordination.restriction`)."""
 
 MESSAGES = Table(
     keys=("room_id", "turn", "sender"),

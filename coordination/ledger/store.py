@@ -233,14 +233,15 @@ def read_file(root: Path, part: PartInfo, table: str, columns: Sequence[str]) ->
     """
     path = root / part.files[table]
     schema = table_schema(table)
-    text = [name for name in columns if schema.columns[name] == "text"]
     try:
+        names = pq.read_schema(path).names
+        lost = [name for name in columns if name not in (*names, *schema.added)]
+        if lost:
+            raise DataError(f"table {table}: no column {lost[0]!r}", path)
+        there = [name for name in columns if name in names]
+        text = [name for name in there if schema.columns[name] == "text"]
         with pq.ParquetFile(path, read_dictionary=text, page_checksum_verification=True) as parquet:
-            absent = {name for name in columns if name not in parquet.schema_arrow.names}
-            lost = sorted(absent - set(schema.added))
-            if lost:
-                raise DataError(f"table {table}: no column {lost[0]!r}", path)
-            arrow = parquet.read(columns=[name for name in columns if name not in absent])
+            arrow = parquet.read(columns=there)
     except FileNotFoundError as error:
         raise DataError(
             "ledger file is missing, though the run's manifest names it", path
@@ -274,9 +275,10 @@ def _completed(arrow: pa.Table, table: str, columns: Sequence[str]) -> pa.Table:
     added = table_schema(table).added
     for name in columns:
         if name not in arrow.column_names:
-            # The same type as a text column that was read: a dictionary.
-            values = pa.array([added[name]] * arrow.num_rows, type=pa.string())
-            arrow = arrow.append_column(name, values.dictionary_encode())
+            values = pa.array([added[name]] * arrow.num_rows)
+            if isinstance(added[name], str):  # like a text column that was read
+                values = values.cast(pa.string()).dictionary_encode()
+            arrow = arrow.append_column(name, values)
     return arrow.select(list(columns))
 
 

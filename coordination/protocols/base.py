@@ -143,6 +143,10 @@ class Protocol(ABC):
         """Return the table of turns of a team; `table` wherever it does not depend on its size."""
         return self.table()
 
+    def tables_for(self, seats: Iterable[str]) -> list[list[TurnRow]]:
+        """Return every table that a room may follow: more than one where rooms may stop early."""
+        return [self.table_for(seats)]
+
     def tables_of_children(self) -> list[list[TurnRow]]:
         """Return the table of each child room that every room opens, in the order of opening."""
         return []

@@ -122,6 +122,8 @@ def observed(tables: Mapping[str, Columns], room_id: int, seats: tuple[str, ...]
         )
         if presentation == -1 and not probe
     ]
+    rooms = tables["rooms"]
+    memory = int(rooms["memory"][rooms["room_id"] == room_id][0])
     arrived = deliveries.take(deliveries["status"] == Delivery.DELIVERED)
     copies = list(
         zip(
@@ -138,7 +140,11 @@ def observed(tables: Mapping[str, Columns], room_id: int, seats: tuple[str, ...]
                 turn,
                 seat,
                 kind,
-                frozenset((t, s) for t, s, to, due in copies if to == seat and due <= turn),
+                frozenset(
+                    (t, s)
+                    for t, s, to, due in copies
+                    if to == seat and due <= turn and (not memory or turn < due + memory)
+                ),
             )
             for turn, seat, kind in acts
         ),
