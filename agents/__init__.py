@@ -9,6 +9,7 @@ POLICIES = Registry(
         "discussant": "agents.policies.discussant:Discussant",
         "facilitator": "agents.policies.facilitator:Facilitator",
         "expert": "agents.policies.expert:Expert",
+        "resident": "agents.policies.resident:Resident",
         "sceptical": "agents.policies.sceptical:Sceptical",
         "best_response": "agents.policies.best_response:BestResponse",
         "strategic": "agents.policies.best_response:Strategic",

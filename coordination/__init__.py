@@ -10,6 +10,7 @@ PROTOCOLS = Registry(
         "consultancy": "coordination.protocols.consultancy:Consultancy",
         "debate": "coordination.protocols.debate:Debate",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "facilitated_vote": "coordination.protocols.facilitated_vote:FacilitatedVote",
         "propaganda": "coordination.protocols.propaganda:Propaganda",
         "double_consultancy": "coordination.protocols.consultancy:DoubleConsultancy",
         "critique": "coordination.protocols.critique:CritiqueProtocol",

@@ -49,6 +49,9 @@ class PartInfo:
     """Table to file size in bytes."""
     digests: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """Block to table to digest. A manifest keeps only their combination."""
+    total: str = ""
+    """`coordination.ledger.digest.total_of` the blocks, where they are too many to be listed;
+    ``digests`` is then empty."""
 
     @property
     def bytes(self) -> int:
@@ -66,7 +69,9 @@ class PartInfo:
             "rows": dict(self.rows),
             "sizes": dict(self.sizes),
         }
-        if with_digests:
+        if self.total:
+            plain["total"] = self.total
+        elif with_digests:
             plain["digests"] = {str(block): dict(by) for block, by in self.digests.items()}
         return plain
 
@@ -88,6 +93,7 @@ class PartInfo:
                 rows={str(k): int(v) for k, v in plain["rows"].items()},
                 sizes={str(k): int(v) for k, v in plain["sizes"].items()},
                 digests={int(block): dict(by) for block, by in digests.items()},
+                total=str(plain.get("total", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"malformed entry of a ledger part ({error!r})") from error
@@ -160,17 +166,20 @@ def write_part(
     return PartInfo(tick, epoch, attempt, part, files, rows, sizes, digests)
 
 
-def _parquet_bytes(table: str, rows: Columns) -> bytes:
+def parquet_settings(table: str) -> dict[str, Any]:
+    """Return how a table's files are written: texts as dictionaries, pages with checksums."""
     text = [name for name, kind in table_schema(table).columns.items() if kind == "text"]
+    return {
+        "compression": "zstd",
+        "use_dictionary": text,
+        "write_statistics": False,
+        "write_page_checksum": True,
+    }
+
+
+def _parquet_bytes(table: str, rows: Columns) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        rows.to_arrow(),
-        sink,
-        compression="zstd",
-        use_dictionary=text,
-        write_statistics=False,
-        write_page_checksum=True,
-    )
+    pq.write_table(rows.to_arrow(), sink, **parquet_settings(table))
     return sink.getvalue().to_pybytes()
 
 
