@@ -56,7 +56,7 @@ class Sent:
 def send(state: RoomState, asks: Asks, rows: NDArray[np.int64]) -> Sent:
     """Send asks to the crew, one call for each turn number among their rooms."""
     turns = state.turn[rows]
-    numbers = np.unique(turns).tolist()
+    numbers = [int(turns[0])] if (turns == turns[0]).all() else np.unique(turns).tolist()
     if len(numbers) == 1:
         everyone = np.arange(len(rows))
         return Sent(len(rows), state.cases.width, [(everyone, state.crew.ask(asks))])

@@ -27,7 +27,7 @@ from coordination import lineage, outcomes, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
 from coordination.deciding import last_verdict, mean_verdict
-from coordination.flights import Flight
+from coordination.flights import Flight, rows_of
 from coordination.messages import MessageKind
 from coordination.pooling import pool_decisions
 from coordination.said import Said
@@ -430,7 +430,7 @@ class Room:
         for flight in flights:
             flight.land()
         if flights:
-            self._state.advance(np.unique(np.concatenate([f.rows for f in flights])))
+            self._state.advance(rows_of(flights))
 
     def _say(self, said: Said, to: NDArray[np.bool_]) -> None:
         self._state.said.append(post(self._state, said, to))
