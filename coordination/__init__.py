@@ -32,3 +32,17 @@ PROTOCOLS = Registry(
         "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )
+
+TOPOLOGIES = Registry(
+    "topology",
+    {
+        "complete": "coordination.channels.topologies:Complete",
+        "star": "coordination.channels.topologies:Star",
+        "hierarchy": "coordination.channels.topologies:Hierarchy",
+        "bipartite": "coordination.channels.topologies:Bipartite",
+        "edges": "coordination.channels.topologies:Edges",
+        "ring": "coordination.channels.networks:Ring",
+        "small_world": "coordination.channels.networks:SmallWorld",
+        "scale_free": "coordination.channels.networks:ScaleFree",
+    },
+)

@@ -89,7 +89,7 @@ class RoomState:
         self.ancestry = ancestry or Ancestry.root(cases.n)
         self.parent = parent
         self._check()
-        self.channel = Channel(rules, self.names)
+        self.channel = Channel(rules, self.names, place.seed)
         n = cases.n
         self.turn = np.zeros(n, dtype=np.int64)
         self.probes = np.zeros(n, dtype=np.int64)
