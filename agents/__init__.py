@@ -6,7 +6,13 @@ POLICIES = Registry(
     "policy",
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
+        "discussant": "agents.policies.discussant:Discussant",
+        "facilitator": "agents.policies.facilitator:Facilitator",
         "expert": "agents.policies.expert:Expert",
+        "resident": "agents.policies.resident:Resident",
+        "sceptical": "agents.policies.sceptical:Sceptical",
+        "best_response": "agents.policies.best_response:BestResponse",
+        "strategic": "agents.policies.best_response:Strategic",
         "scripted": "agents.policies.scripted:Scripted",
         "language_model": "agents.language_model.policy:LanguageModel",
         "cloned_person": "agents.human_proxy.cloning:ClonedPerson",

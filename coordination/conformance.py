@@ -43,8 +43,8 @@ def check_protocol(
 
     Args:
         protocol: The class.
-        config: Its configuration; the defaults by default. A table describes every room, so a
-            protocol whose rooms may stop early is checked with a configuration that does not.
+        config: Its configuration; the defaults by default. Of a protocol whose rooms may stop early
+            every room must follow one of its tables (`Protocol.tables_for`).
         crew: Makes the agents.
         rooms: Size of the batch.
 
@@ -171,16 +171,26 @@ def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
 def _check_table(
     subject: Protocol, topology: str, tables: Tables, seats: tuple[str, ...]
 ) -> list[Finding]:
-    expected = declared(subject.table_for(seats), topology, seats)
-    roots = tables["rooms"]["room_id"][tables["rooms"]["parent_room"] == -1]
-    for room_id in roots.tolist():
-        seen = observed(tables, room_id, seats)
-        if seen != expected:
-            return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
+    rooms = tables["rooms"]
+    roots = rooms.take(rooms["parent_room"] == -1)
+    family = [(roots, subject.tables_for(seats))]
+    for child, table in enumerate(subject.tables_of_children()):
+        born = np.isin(rooms["parent_room"], roots["room_id"]) & (rooms["child_index"] == child)
+        family.append((rooms.take(born), [table]))
+    for members, allowed in family:
+        expected = [declared(rows, topology, seats) for rows in allowed]
+        if members.n != roots.n:
+            told = f"declared {roots.n} child rooms, the ledger shows {members.n}"
+            return [Finding(f"table ({topology})", False, told)]
+        for room_id in members["room_id"].tolist():
+            seen = observed(tables, room_id, seats)
+            if seen not in expected:
+                return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
     return []
 
 
-def _first_difference(expected: list[Seen], seen: list[Seen]) -> str:
+def _first_difference(tables: list[list[Seen]], seen: list[Seen]) -> str:
+    expected = min(tables, key=lambda rows: abs(len(rows) - len(seen)))
     for want, have in zip(expected, seen, strict=False):
         if want != have:
             return f"declared {_line(want)}, the ledger shows {_line(have)}"

@@ -62,7 +62,8 @@ def fork(state: RoomState, rows: NDArray[np.int64]) -> RoomState:
     ancestry, room_id = _descend(state, rows, deeper=0)
     cases = state.cases.take(rows)
     child = state.bear(cases, rows, seats, room_id, ancestry, state.place.protocol)
-    child.turn[:] = state.turn[rows]
+    for name in ("turn", "memory", "anonymous"):
+        getattr(child, name)[:] = getattr(state, name)[rows]
     for seat, stance in state.stance.items():
         child.stance[seat][:] = stance[rows]
     for said in state.said:
@@ -71,6 +72,19 @@ def fork(state: RoomState, rows: NDArray[np.int64]) -> RoomState:
         heirs = np.flatnonzero(place[rows] >= 0)
         child.said.append(said.take(place[rows[heirs]], rows=heirs, inherited=True))
     return child
+
+
+def check_twin(
+    state: RoomState, rows: NDArray[np.int64], twin: RoomState, twin_rows: NDArray[np.int64]
+) -> None:
+    """Refuse rooms that are not one fork of each of these, in their order.
+
+    Raises:
+        ProtocolError: If they are not.
+    """
+    parents = twin.ancestry.parent_row[twin_rows]
+    if twin.parent is not state or not np.array_equal(parents, rows):
+        raise ProtocolError("combine(): give one fork of each row, as fork(1) returns them")
 
 
 def verdict_messages(

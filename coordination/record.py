@@ -86,6 +86,8 @@ def _rooms(state: RoomState) -> dict[str, Any]:
         "child_index": origin.child_index,
         "depth": origin.depth,
         "turns": state.turn,
+        "memory": state.memory,
+        "anonymous": state.anonymous,
     }
 
 

@@ -51,6 +51,7 @@ class RoomState:
             stopped early is the same whatever else is in its batch.
         probes: [B] hypothetical decisions recorded in the current turn.
         drafts: [B] hypothetical asks of the current turn that had an id of their own.
+        memory, anonymous: [B] what is hidden; see `coordination.restriction`.
         children_opened: [B] children that each room has had.
         stance: Seat to [B] assigned options, `FREE` where none is.
         said: Messages, in the order of asking.
@@ -93,6 +94,8 @@ class RoomState:
         self.turn = np.zeros(n, dtype=np.int64)
         self.probes = np.zeros(n, dtype=np.int64)
         self.drafts = np.zeros(n, dtype=np.int64)
+        self.memory = np.zeros(n, dtype=np.int64)
+        self.anonymous = np.zeros(n, dtype=bool)
         self.children_opened = np.zeros(n, dtype=np.int64)
         self.stance = {seat: np.full(n, FREE, dtype=np.int64) for seat in self.names}
         self.said: list[Said] = []

@@ -15,6 +15,7 @@ ENVIRONMENTS = Registry(
         "hidden_profile_file": "environments.hidden_profile.file:HiddenProfileFile",
         "dec_tiger": "environments.dec_tiger.environment:DecTiger",
         "jury": "environments.jury.environment:Jury",
+        "cues": "environments.cues:Cues",
         "advice": "environments.advice.environment:Advice",
         "preferences": "environments.preferences.environment:Preferences",
         "preferences_file": "environments.preferences.file:PreferencesFile",

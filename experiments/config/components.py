@@ -1,7 +1,8 @@
 """Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
 
-A scenario has four kinds of them: ``environment``, ``agents.*.policy``,
-``conversations.*.protocol`` and ``arms.*.objective``. Each is checked against the ``Config``
+A scenario has these: ``environment``, ``agents.*.policy``, ``conversations.*.protocol``,
+``arms.*.objective``, and in a population ``population.protocol`` and
+``population.kinds.*.policy``. Each is checked against the ``Config``
 dataclass of the class that its name selects in the registry of its kind.
 """
 
@@ -18,6 +19,7 @@ from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
+from experiments.config.population import KindConfig
 
 NESTED: dict[str, tuple[str, Registry]] = {
     "agents": ("policy", POLICIES),
@@ -29,9 +31,11 @@ NESTED: dict[str, tuple[str, Registry]] = {
 
 def is_component(path: tuple[str, ...]) -> bool:
     """Say whether a key path (``("agents", "judge", "policy")``) is a component node."""
-    return path == ("environment",) or (
-        len(path) == 3 and path[0] in NESTED and path[2] == NESTED[path[0]][0]
-    )
+    if path in (("environment",), ("population", "protocol")):
+        return True
+    if path[:2] == ("population", "kinds"):
+        return len(path) == 4 and path[3] == "policy"
+    return len(path) == 3 and path[0] in NESTED and path[2] == NESTED[path[0]][0]
 
 
 def nodes(
@@ -42,6 +46,12 @@ def nodes(
     for section, (key, registry) in NESTED.items():
         for name, entry in (data.get(section) or {}).items():
             yield (section, name, key), registry, entry.get(key) or {}
+    population = data.get("population") or {}
+    if population.get("size") or population.get("kinds"):
+        yield ("population", "protocol"), PROTOCOLS, population.get("protocol") or {}
+        for name, entry in (population.get("kinds") or {}).items():
+            policy = entry.get("policy") or KindConfig().policy
+            yield ("population", "kinds", name, "policy"), POLICIES, policy
 
 
 def component(registry: Registry, node: Mapping[str, Any], where: str = "") -> tuple[type, Any]:

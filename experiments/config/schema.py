@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from agents.learning.settings import LearnerSettings
+from experiments.config.population import PopulationConfig
 
 
 @dataclass
@@ -145,6 +146,7 @@ class RayConfig:
     conversation: ActorResources = field(default_factory=ActorResources)
     cohort: ActorResources = field(default_factory=ActorResources)
     learner: ActorResources = field(default_factory=ActorResources)
+    shard: ActorResources = field(default_factory=ActorResources)
     start_timeout_s: float = 120.0
 
 
@@ -157,6 +159,8 @@ class RuntimeConfig:
     conversation_hosts: int = 2
     cohort_hosts: int = 2
     learner_hosts: int = 2
+    shards: int = 1
+    """Hosts that a population is spread over."""
     deadline_s: float = 300.0
     """Longest wait for one host; then it counts as lost."""
     attempts: int = 2
@@ -201,3 +205,4 @@ class ScenarioConfig:
     mutations: MutationConfig = field(default_factory=MutationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    population: PopulationConfig = field(default_factory=PopulationConfig)

@@ -47,10 +47,22 @@ def validate(config: ScenarioConfig) -> None:
     _numbers(config)
     _schedule(config)
     _names(config)
+    if has_population(config):
+        from experiments.config.validate_population import validate_population
+
+        validate_population(config)
+        return
+    _at_least_one_agent(config)
     _agents(config)
     _conversations(config)
     _arms(config)
     _analysis(config)
+
+
+def has_population(config: ScenarioConfig) -> bool:
+    """Say whether a scenario is about a population: then another engine runs it."""
+    population = config.population
+    return population.size != 0 or bool(population.kinds)
 
 
 # -- single values ----------------------------------------------------------------------------
@@ -81,11 +93,11 @@ def _numbers(config: ScenarioConfig) -> None:
     _one_of("feedback.kind", config.feedback.kind, FEEDBACK)
     _between("feedback.fraction", config.feedback.fraction, 0, 1)
     _one_of("runtime.name", runtime.name, RUNTIMES, "runtime")
-    for key in ("conversation_hosts", "cohort_hosts", "learner_hosts", "attempts"):
+    for key in ("conversation_hosts", "cohort_hosts", "learner_hosts", "shards", "attempts"):
         _at_least(f"runtime.{key}", getattr(runtime, key), 1)
     _positive("runtime.deadline_s", runtime.deadline_s)
     _positive("runtime.ray.start_timeout_s", runtime.ray.start_timeout_s)
-    for kind in ("conversation", "cohort", "learner"):
+    for kind in ("conversation", "cohort", "learner", "shard"):
         asked = getattr(runtime.ray, kind)
         _at_least(f"runtime.ray.{kind}.num_cpus", asked.num_cpus, 0)
         _at_least(f"runtime.ray.{kind}.num_gpus", asked.num_gpus, 0)
@@ -110,6 +122,8 @@ def _schedule(config: ScenarioConfig) -> None:
 def _names(config: ScenarioConfig) -> None:
     """Check that names can stand in keys, ledgers and file names."""
     _name("name", config.name, "scenario")
+    for name in config.population.kinds:
+        _name("population.kinds", name, "kind")
     for section in ("agents", "conversations", "arms"):
         for name in getattr(config, section):
             _name(section, name, section.removesuffix("s"))
@@ -117,6 +131,9 @@ def _names(config: ScenarioConfig) -> None:
         raise ConfigError(
             f"conversations.{EXAM}: this name is kept for the student's own exam; choose another"
         )
+
+
+def _at_least_one_agent(config: ScenarioConfig) -> None:
     if not config.agents:
         raise ConfigError("agents: a scenario needs at least one agent, given none")
 

@@ -87,8 +87,9 @@ def read_recording(
         raise UnknownNameError("seat", seat, seats, "--seat")
     environment = build_environment(config)
     where = {"split": split} if split else {}
-    nested = run.read("rooms", ["room_id", "parent_room"])
-    inner = nested["room_id"][nested["parent_room"] != -1]
+    rooms = run.read("rooms", ["room_id", "parent_room", "memory", "anonymous"])
+    apart = (rooms["parent_room"] != -1) | (rooms["memory"] > 0) | rooms["anonymous"]
+    inner = rooms["room_id"][apart]
     notes: list[str] = []
     parts: list[Recorded] = []
     for name in chosen:
@@ -97,7 +98,10 @@ def read_recording(
         decisions = decisions.take(usable & (decisions["fault"] == Fault.NONE))
         inside = np.isin(decisions["room_id"], inner)
         if inside.any():
-            notes.append(f"{name}: {int(inside.sum())} decisions in rooms inside rooms left out")
+            notes.append(
+                f"{name}: {int(inside.sum())} decisions left out (rooms inside rooms, or with "
+                "hidden speakers or old messages)"
+            )
         decisions = decisions.take(~inside)
         if decisions.n:
             parts += _parts(run, config, environment, name, seat, decisions)

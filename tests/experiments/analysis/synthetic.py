@@ -224,7 +224,8 @@ def _converse(world, plan, parts, replicate, split, name, ids, tick) -> np.ndarr
             {**place, **about, "protocol": np.full(n, name, object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
              "depth": np.zeros(n, np.int64), "turns": np.full(n, rounds + 1),
-             "outcome": np.full(n, "judge", object)}
+             "outcome": np.full(n, "judge", object),
+             "memory": np.zeros(n, np.int64), "anonymous": np.zeros(n, bool)}
         )
     )  # fmt: skip
     first = draw.integers(k, ids, replicate, 1)
@@ -372,7 +373,8 @@ def _exam(world, plan, parts, replicate, split, tick, arm, student, ids) -> None
             {**place, **about, "protocol": np.full(n, "naive", object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
              "depth": np.zeros(n, np.int64), "turns": np.ones(n, np.int64),
-             "outcome": np.full(n, "judge", object)}
+             "outcome": np.full(n, "judge", object),
+             "memory": np.zeros(n, np.int64), "anonymous": np.zeros(n, bool)}
         )
     )  # fmt: skip
     for order in (0, -1):
