@@ -57,6 +57,16 @@ class Said:
     """[n, S] see `coordination.channels.Routed`."""
     due: NDArray[np.int64]
     """[n, S]"""
+    sent: NDArray[np.int64] | None = None
+    """[n] copies sent; None for a draft."""
+    altered: NDArray[np.int64] | None = None
+    """[n, S] `Alteration` codes; None where every copy is what was said."""
+    heard_words: NDArray[np.int64] | None = None
+    """[n, S] words of each copy; None where every copy is what was said."""
+    charged: NDArray[np.int64] | None = None
+    """[n, units] what budgets were charged; None where there are none."""
+    origin: NDArray[np.int64] | None = None
+    """[n] ids of the rooms in which altered copies were sent (a fork inherits its parent's)."""
     inherited: bool = False
     """Whether a fork took this over from its parent, whose ledger rows it stays."""
 

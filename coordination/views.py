@@ -8,11 +8,12 @@ holds it, or if a message that it heard really carried it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.channels.copies import CONTENT, Copies, as_delivered
 from coordination.cohort import Asks, Heard
 from coordination.messages import Delivery, Fault, MessageKind
 from coordination.rendering import message_text, quote_lines, quoted
@@ -72,8 +73,35 @@ def reaching(
             reached &= remembered(state, said, code)
         picked = np.flatnonzero(reached & (place[said.rows] >= 0))
         if len(picked):
-            found.append((said, picked, place[said.rows[picked]]))
+            places = place[said.rows[picked]]
+            if said.sender != code and said.altered is not None:
+                said, picked = _as_heard(state, said.take(picked), code), np.arange(len(picked))
+            found.append((said, picked, places))
     return found
+
+
+def _as_heard(state: RoomState, said: Said, code: int) -> Said:
+    """Return messages as a seat got its copies of them."""
+    assert said.altered is not None and said.heard_words is not None and said.origin is not None
+    hit = np.flatnonzero(said.altered[:, code])
+    if not len(hit):
+        return said
+    part = said.take(hit)
+    copies = Copies(
+        room_id=said.origin[hit],
+        turn=part.turn,
+        sender=np.full(len(hit), said.sender),
+        recipient=np.full(len(hit), code),
+        altered=said.altered[hit, code],
+        words=said.heard_words[hit, code],
+    )
+    content = {name: getattr(part, name) for name in (*CONTENT, "real")}
+    heard = as_delivered(content, copies, state.cases.take(part.rows), state.environment)
+    merged = {name: getattr(said, name).copy() for name in heard}
+    for name, value in heard.items():
+        merged[name][hit] = value
+    changed: dict[str, Any] = {name: frozen(value) for name, value in merged.items()}
+    return replace(said, **changed)
 
 
 def known_items(state: RoomState, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -141,6 +169,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         forged_strength=state.environment.forged_strength,
         heard=_heard(state, state.code(seat), found, reads, len(rows)),
         text=state.texts.view(rows, known) if reads else None,
+        facts=state.facts(seat, rows),
     )
 
 
