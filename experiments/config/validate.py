@@ -14,13 +14,9 @@ from typing import Any
 import numpy as np
 
 from agents import OBJECTIVES
-<<<<<<< HEAD
 from agents.adapters.config import check as check_adapter
-from coordination import PROTOCOLS
-=======
 from coordination import PROTOCOLS, TOPOLOGIES
 from coordination.channels.settings import check_settings
->>>>>>> main
 from coordination.messages import Role
 from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
