@@ -26,8 +26,11 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
         "turns", "outcome",
     ),
-    "messages": ("room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "fault"),
-    "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
+    "messages": (
+        "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "sent",
+        "fault",
+    ),
+    "deliveries": ("room_id", "turn", "sender", "recipient", "status", "words", "altered"),
     "decisions": (
         "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
         "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "condition",
@@ -105,21 +108,23 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     """Return rows of `verdicts` with what their rooms cost.
 
     Returns:
-        ``verdict`` with ``words`` and ``messages`` said in the room, ``heard_words`` delivered to
-        the seat that decided (to anybody, where the team did: each copy counts), and ``tokens`` now
-        those of the whole room: read and written by language models (0 for numeric agents).
+        ``verdict`` with ``words``, ``messages`` and ``turns`` of the room, ``heard_words``
+        delivered to the seat that decided (to anybody, where the team did: each copy counts), and
+        ``tokens`` now those of the whole room: read and written by language models (0 for numeric
+        agents).
     """
     ruled = _rulings(tables)
-    deciding = _row_of(verdict, ruled["room_id"])
+    deciding = row_of(verdict, ruled["room_id"])
     known = deciding >= 0
     messages = tables["messages"]
-    row = _row_of(verdict, messages["room_id"])
+    row = row_of(verdict, messages["room_id"])
     mine = row >= 0
     spoken = messages["fault"][mine] == Fault.NONE
     return verdict.with_(
         words=_total(row[mine], messages["words"][mine], verdict.n),
         messages=np.bincount(row[mine][spoken], minlength=verdict.n),
         heard_words=_heard(tables, verdict),
+        turns=_turns(tables, verdict),
         tokens=_total(deciding[known], ruled["tokens"][known], verdict.n)
         + _total(row[mine], messages["tokens"][mine], verdict.n),
     )
@@ -137,7 +142,7 @@ def arguing_sides(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     argues = np.isin(messages["kind"], ARGUING)
     argues &= (messages["stance"] >= 0) & (messages["fault"] == Fault.NONE)
     spoken = messages.take(argues).sort_by("room_id", "sender", "turn")
-    row = _row_of(verdict, spoken["room_id"])
+    row = row_of(verdict, spoken["room_id"])
     last = np.ones(spoken.n, dtype=bool)
     last[:-1] = (spoken["room_id"][1:] != spoken["room_id"][:-1]) | (
         spoken["sender"][1:] != spoken["sender"][:-1]
@@ -155,13 +160,13 @@ def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
     out.
     """
     ruled = _rulings(tables)
-    room = _row_of(verdict, ruled["room_id"])
+    room = row_of(verdict, ruled["room_id"])
     ballot = (room >= 0) & (ruled["seat"] != TEAM)
     if verdict.n:
         ballot &= (verdict["seat"] == TEAM)[np.maximum(room, 0)]
     ballots = ruled.take(ballot)
     messages = tables["messages"]
-    mine = _row_of(verdict, messages["room_id"]) >= 0
+    mine = row_of(verdict, messages["room_id"]) >= 0
     found: dict[str, int] = {}
     for kind, codes in (
         ("message", messages["fault"][mine]),
@@ -185,9 +190,14 @@ def _rulings(tables: Mapping[str, Columns]) -> Columns:
     return decisions.take(real)
 
 
+def _turns(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
+    rooms = tables["rooms"].sort_by("room_id")
+    return rooms["turns"][_find(rooms, verdict, ("room_id",), "rooms")]
+
+
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
     deliveries, messages = tables["deliveries"], tables["messages"]
-    row = _row_of(verdict, deliveries["room_id"])
+    row = row_of(verdict, deliveries["room_id"])
     if not verdict.n or not deliveries.n:
         return np.zeros(verdict.n, dtype=np.int64)
     to_decider = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
@@ -198,7 +208,8 @@ def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
     keys = ("room_id", "turn", "sender")
     ordered = messages.sort_by(*keys)
     place = _find(ordered, reached, keys, "messages")
-    return _total(row[to_decider], ordered["words"][place], verdict.n)
+    words = np.where(reached["altered"] == 0, ordered["words"][place], reached["words"])
+    return _total(row[to_decider], words, verdict.n)
 
 
 def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:
@@ -215,7 +226,7 @@ def _total(row: NDArray[np.int64], amount: NDArray[np.int64], n: int) -> NDArray
     return np.bincount(row, weights=amount, minlength=n).astype(np.int64)
 
 
-def _row_of(verdict: Columns, room_id: NDArray[np.int64]) -> NDArray[np.int64]:
+def row_of(verdict: Columns, room_id: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each room's position in ``verdict`` (sorted by room), -1 where it is not there."""
     if not verdict.n:
         return np.full(len(room_id), -1, dtype=np.int64)

@@ -17,12 +17,12 @@ from typing import Any
 
 from coordination.ledger.store import PartInfo
 from environments.cases import Split
-from environments.core.errors import LostError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.conversation_host import ConversationHost, reads_text
 from experiments.engine.crew import cohort_host
 from experiments.engine.plan import Block, Plan
+from experiments.engine.recovery import run_epochs
 from experiments.engine.state import Totals, restore_all, snapshot_all
 from experiments.progress import Progress
 from experiments.runs.directory import RunDirectory
@@ -77,17 +77,7 @@ class Driver:
         Raises:
             LostError: If hosts were lost more often than ``runtime.attempts``.
         """
-        lost = 0
-        while True:
-            try:
-                self._run_epoch()
-                return
-            except LostError as error:
-                lost += 1
-                if lost > self._config.runtime.attempts:
-                    raise
-                self._progress.stage(f"{error}; rebuilding from the last snapshot")
-                self._runtime.stop_hosts()
+        run_epochs(self._run_epoch, self._runtime, self._progress, self._config.runtime.attempts)
 
     # -- an epoch --------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from environments.core.errors import FacilitateError, RunError
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
 from experiments.config.schema import ScenarioConfig
-from experiments.config.validate import validate
+from experiments.config.validate import has_population, validate
 from experiments.doctor import fingerprint, fingerprint_changes
 from experiments.engine.driver import Driver
 from experiments.progress import Progress
@@ -21,6 +21,10 @@ from experiments.report.html import write_report
 from experiments.runs.directory import RunDirectory
 from experiments.runs.layout import refuse_used
 from experiments.runtime.choose import open_runtime
+from experiments.runtime.interface import Runtime
+
+if TYPE_CHECKING:
+    from experiments.population.driver import PopulationDriver
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def run_scenario(
         keep = config.schedule.keep_snapshots
         with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
             try:
-                Driver(config, run, runtime, progress, at).run()
+                _driver(config, run, runtime, progress, at).run()
             except FacilitateError:
                 run.discard()  # refused before anything was committed: leave nothing half-written
                 raise
@@ -106,17 +110,38 @@ def resume_run(
             progress.stage(f"this machine is another one: {change}")
         runtime = open_runtime(config)
         try:
-            Driver(config, run, runtime, progress, at).run()
+            _driver(config, run, runtime, progress, at).run()
             return _finish(config, run, progress, started, report)
         finally:
             runtime.close()
+
+
+def _driver(
+    config: ScenarioConfig,
+    run: RunDirectory,
+    runtime: Runtime,
+    progress: Progress,
+    at: Callable[[str], None],
+) -> Driver | PopulationDriver:
+    """Return the engine that runs a scenario: that of populations if it has one."""
+    if has_population(config):
+        from experiments.population.driver import PopulationDriver
+
+        return PopulationDriver(config, run, runtime, progress, at)
+    return Driver(config, run, runtime, progress, at)
 
 
 def _finish(
     config: ScenarioConfig, run: RunDirectory, progress: Progress, started: float, report: bool
 ) -> RunResult:
     progress.stage("computing intervals" + " and writing the report" * report)
-    summary = summarize_run(run, wall_s=time.monotonic() - started)
+    wall_s = time.monotonic() - started
+    if has_population(config):
+        from experiments.population.summary import summarize_population
+
+        summary = summarize_population(run, config, wall_s)
+    else:
+        summary = summarize_run(run, wall_s)
     run.finish(summary)
     if report:
         write_report(run)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coordination.ledger.balance import Balance
 from environments.cases import Split
 from experiments.analysis.analysis import CONTROL_MARGIN, Analysis, Check, Comparison
 from experiments.analysis.estimate import Estimate
@@ -145,6 +146,44 @@ def conversations_table(analysis: Analysis, brief: bool = False) -> Cells:
     return Cells("Conversations", header, rows, numeric, _conversation_notes(analysis))
 
 
+def reliance_table(analysis: Analysis) -> Cells:
+    """Return what conversations did to those who decide: gain, persuasion, reliance, price."""
+    columns: dict[str, tuple[str, Callable[[Estimate], str]]] = {
+        "gain_over_naive": ("gain over\nthe judge alone", points),
+        "gain_over_naive_paired": ("over seeds", points),
+        "gain_over_naive_p_holm": ("p (Holm)", ratio),
+        "persuasion": ("persuasion", points),
+        "persuasion_falsehood": ("by falsehoods", points),
+        "synergy": ("synergy", points),
+        "rair": ("RAIR, %", percent),
+        "rsr": ("RSR, %", percent),
+        "woa": ("WOA", ratio),
+        "influence_tv": ("influence", ratio),
+        "accuracy_per_kiloword": ("right per\n1 000 words", ratio),
+    }
+    none = Estimate.missing("")
+    by_name = {name: analysis.conversation(name).metrics for name in analysis.conversations}
+    shown = [
+        key
+        for key in columns
+        if any(found.get(key, none).value is not None for found in by_name.values())
+    ]
+    rows = tuple(
+        (name, *(columns[key][1](found.get(key, none)) for key in shown))
+        for name, found in by_name.items()
+    )
+    notes = (
+        "Gain: accuracy minus that of the judge alone, in points; bootstrap, and paired over seeds "
+        "with Student's t and Holm's correction. Persuasion: points of belief moved to the side "
+        "that was argued. RAIR: right in the end where wrong alone and advised right; RSR: where "
+        "right alone and advised wrong. Influence: total variation of the decision without the "
+        "kind of message that matters most. Definitions: docs/metrics.md.",
+    )
+    header = ("conversation", *(columns[key][0] for key in shown))
+    title = "What conversations did to those who decide"
+    return Cells(title, header, rows if shown else (), tuple(range(1, len(header))), notes)
+
+
 def comparisons_table(analysis: Analysis) -> Cells:
     """Return the primary and secondary comparisons."""
     header = (
@@ -202,6 +241,22 @@ def truth_table(analysis: Analysis) -> Cells:
     if analysis.arms:
         note += " The warm start is shared by all arms."
     return Cells("Where the truth went", ("", "who", "truths"), tuple(rows), (2,), (note,))
+
+
+def copies_table(copies: Mapping[str, Balance]) -> Cells:
+    """Return what became of every copy of a message, by conversation."""
+    fates = ("sent", "delivered", "in_flight", "over_budget", "dropped", "expired", "altered")
+    rows = tuple(
+        (name, *(_whole(getattr(found, fate)) for fate in fates), "yes" if found.holds else "NO")
+        for name, found in copies.items()
+    )
+    header = ("conversation", *(fate.replace("_", " ") for fate in fates), "balanced")
+    note = (
+        "Copies of messages, one a recipient: sent = delivered + in flight + over budget + dropped "
+        "+ expired. In flight: not due before the room ended. Altered: of those delivered, "
+        "truncated or corrupted on their way."
+    )
+    return Cells("Copies of messages", header, rows, tuple(range(1, 8)), (note,))
 
 
 def environment_table(extra: Mapping[str, Any]) -> Cells:

@@ -20,7 +20,10 @@ from experiments.runs.reader import CommittedRun
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
-    f"docs/{name}.md" for name in ("architecture", "protocols", "scenarios", "your_own_data")
+    f"docs/{name}.md"
+    for name in (
+        *("architecture", "protocols", "scenarios", "your_own_data", "metrics", "sweeps_and_elo"),
+    )
 ]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
@@ -80,6 +83,11 @@ def test_the_scenario_of_the_guide_loads():
     merged = re.sub(r"^splits:.*\n", "", merged, flags=re.MULTILINE)
     config = from_yaml_text(merged + "arms:" + extra.split("arms:")[1])
     assert list(config.arms) == ["floor", "debate", "ceiling"]
+
+
+def test_the_scenario_of_the_page_on_teams_loads():
+    config = from_yaml_text("name: team\n" + blocks("docs/teams.md", "yaml")[0])
+    assert len(config.agents) == 5 and len(config.conversations["mediated"].seats) == 5
 
 
 def test_the_example_of_own_questions_runs(tmp_path, monkeypatch, capsys):
@@ -146,3 +154,8 @@ def test_links_and_commands_exist(document):
 def test_the_number_of_arms_in_the_readme_is_right():
     assert len(read_scenario("debate_teaches_weak")["arms"]) == 15
     assert "fifteen learning curves" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_function_in_the_guide_to_metrics_gives_what_it_says():
+    [code] = blocks("docs/metrics.md", "python")
+    exec(compile(code, "docs/metrics.md", "exec"), {})
