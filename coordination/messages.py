@@ -48,6 +48,7 @@ Answer = MessageKind.ANSWER
 Quote = MessageKind.QUOTE
 Label = MessageKind.LABEL
 Vote = MessageKind.VOTE
+Feedback = MessageKind.FEEDBACK
 Ruling = MessageKind.RULING
 Rebuttal = MessageKind.REBUTTAL
 

@@ -169,6 +169,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         forged_strength=state.environment.forged_strength,
         heard=_heard(state, state.code(seat), found, reads, len(rows)),
         text=state.texts.view(rows, known) if reads else None,
+        facts=state.facts(seat, rows),
     )
 
 

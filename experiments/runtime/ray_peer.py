@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import ray
@@ -23,6 +24,12 @@ def peer_actors(cls: type, count: int) -> Iterator[tuple[list[Any], Callable[[li
     Yields:
         The actors, all up and answering, and ``ray.get``.
     """
+    # Ray prints warnings about many workers where a benchmark prints its JSON.
+    with redirect_stdout(sys.stderr):
+        yield from _started(cls, count)
+
+
+def _started(cls: type, count: int) -> Iterator[tuple[list[Any], Callable[[list[Any]], Any]]]:
     runtime = RayRuntime(RayConfig(), "cpu")
     try:
         # No CPU is reserved: on a small machine all of them run all the same.
