@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.channels import Posted
+from coordination.channels.budgets import charges_of, spent_before
+from coordination.channels.copies import corruptible
 from coordination.cohort import Answers, Asks, Pending
 from coordination.deciding import hypothetical, rule
 from coordination.messages import Fault, MessageKind
@@ -56,7 +58,7 @@ class Sent:
 def send(state: RoomState, asks: Asks, rows: NDArray[np.int64]) -> Sent:
     """Send asks to the crew, one call for each turn number among their rooms."""
     turns = state.turn[rows]
-    numbers = np.unique(turns).tolist()
+    numbers = [int(turns[0])] if (turns == turns[0]).all() else np.unique(turns).tolist()
     if len(numbers) == 1:
         everyone = np.arange(len(rows))
         return Sent(len(rows), state.cases.width, [(everyone, state.crew.ask(asks))])
@@ -122,13 +124,28 @@ def ask_probe(state: RoomState, rows: NDArray[np.int64], question: Question, nam
 
 def post(state: RoomState, said: Said, to: NDArray[np.bool_]) -> Said:
     """Return a draft with what becomes of it on its way to each addressed seat."""
+    channel, cases = state.channel, state.cases_at(said.rows)
+    metered, kinds = channel.metered, channel.settings.corruption.kinds
     posted = Posted(
         room_id=state.room_id[said.rows],
         turn=said.turn,
         sender=said.sender,
+        kind=said.kind,
         to=to,
         words=said.words,
         faulty=said.fault != Fault.NONE,
+        charges=charges_of(said, cases) if metered else None,
+        spent=spent_before(state.said, said, state.n) if metered else None,
+        corruptible=corruptible(kinds, vars(said), cases.n_options) if channel.corrupts else None,
     )
-    routed = state.channel.deliver(posted)
-    return replace(said, status=routed.status, due=routed.due)
+    routed = channel.deliver(posted)
+    return replace(
+        said,
+        status=routed.status,
+        due=routed.due,
+        sent=channel.addressed(posted).sum(axis=1),
+        altered=routed.altered,
+        heard_words=routed.heard_words,
+        charged=routed.charged,
+        origin=None if routed.altered is None else posted.room_id,
+    )

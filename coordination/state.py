@@ -18,7 +18,7 @@ from coordination.texts import CaseTexts
 from coordination.views import known_items
 from environments.base import Environment
 from environments.cases import Cases
-from environments.core.columns import frozen
+from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError, ProtocolError, UnknownNameError
 
 
@@ -89,7 +89,7 @@ class RoomState:
         self.ancestry = ancestry or Ancestry.root(cases.n)
         self.parent = parent
         self._check()
-        self.channel = Channel(rules, self.names)
+        self.channel = Channel(rules, self.names, place.seed)
         n = cases.n
         self.turn = np.zeros(n, dtype=np.int64)
         self.probes = np.zeros(n, dtype=np.int64)
@@ -105,6 +105,7 @@ class RoomState:
         self.texts = CaseTexts(environment, cases)
         self._assessment: dict[str, NDArray[np.float64]] = {}
         self._held: dict[str, NDArray[np.bool_]] = {}
+        self._facts: dict[str, Columns | None] = {}
 
     @property
     def n(self) -> int:
@@ -140,6 +141,14 @@ class RoomState:
             group = self.environment.information.index(self.seats[seat].information)
             self._held[seat] = frozen(np.ascontiguousarray(self.cases.evidence.held[:, :, group]))
         return self._held[seat]
+
+    def facts(self, seat: str, rows: NDArray[np.int64]) -> Columns | None:
+        """Return the numbers that the seat may compute with, [n] rows; None if there are none."""
+        group = self.seats[seat].information
+        if group not in self._facts:
+            self._facts[group] = self.environment.facts(self.cases, group)
+        facts = self._facts[group]
+        return facts if facts is None or len(rows) == self.n else facts.take(rows)
 
     def known(self, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the items that the seat holds or has been told of, [n, E]."""

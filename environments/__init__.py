@@ -21,6 +21,7 @@ ENVIRONMENTS = Registry(
         "preferences_file": "environments.preferences.file:PreferencesFile",
         "opinion_network": "environments.opinion_network.environment:OpinionNetwork",
         "diagnosis": "environments.diagnosis.environment:Diagnosis",
+        "computation_tree": "environments.computation_tree.environment:ComputationTree",
         "plan_explanation": "environments.plan_explanation.environment:PlanExplanation",
         "gymnasium": "environments.adapters.decision:GymnasiumDecision",
         "pettingzoo": "environments.adapters.decision:PettingZooDecision",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.cases import Cases, Split
+from environments.core.columns import Columns
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
 from environments.quoting import find_quotes, quoted_passages
@@ -169,6 +170,21 @@ class Environment(ABC):
         Returns:
             [N, K] normalized log-probabilities, -inf where an option does not exist.
         """
+
+    def facts(self, cases: Cases, information: str) -> Columns | None:
+        """Return numbers about cases that a seat may compute with, beyond beliefs and evidence.
+
+        Like beliefs they depend on the information group, and they never tell the truth to a group
+        that does not know it. Most environments have none.
+
+        Args:
+            cases: N cases.
+            information: The seat's information group.
+
+        Returns:
+            N rows in the environment's own columns, or None.
+        """
+        return None
 
     @property
     def truth_spent(self) -> Mapping[str, int]:

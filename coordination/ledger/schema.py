@@ -74,14 +74,19 @@ MESSAGES = Table(
         "verified": "bool_vector",
         "words": "int",
         "tokens": "int",
+        "bits": "int",
+        "sent": "int",
         "text": "text",
         "version": "int",
         "adapter": "int",
         "attempt": "int",
         "fault": "int",
     },
+    added={"bits": -1, "sent": -1},
 )
-"""One row a message. ``sender`` is the seat code (position among the room's seats)."""
+"""One row a message. ``sender`` is the seat code (position among the room's seats); ``sent`` counts
+its copies, one a recipient; ``bits`` is `coordination.channels.budgets.bits_of`; both are -1 where
+they were not recorded."""
 
 DELIVERIES = Table(
     keys=("room_id", "turn", "sender", "recipient"),
@@ -92,9 +97,14 @@ DELIVERIES = Table(
         "recipient": "int",
         "delivered_turn": "int",
         "status": "int",
+        "words": "int",
+        "altered": "int",
     },
+    added={"words": -1, "altered": 0},
 )
-"""One row a message and recipient; what a seat saw is derived from these rows alone."""
+"""One row a message and recipient; what a seat saw is derived from these rows alone: the message
+as said where ``altered`` is 0, else `coordination.ledger.heard.received`. ``delivered_turn`` is the
+turn at which the copy is (or would be) readable, -1 where it never is; ``words`` arrived."""
 
 DECISIONS = Table(
     keys=("room_id", "turn", "sender", "presentation"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coordination.channels import reach_of
 from coordination.messages import Delivery, Fault, MessageKind
+from coordination.seating import HUB
 from environments.core.columns import Columns
 
 Act = tuple[int, str]
@@ -81,7 +82,7 @@ class TableOfTurns:
 
 
 def declared(
-    rows: Sequence[TurnRow], topology: str, seats: tuple[str, ...], hub: str = "judge"
+    rows: Sequence[TurnRow], topology: str, seats: tuple[str, ...], hub: str = HUB
 ) -> list[Seen]:
     """Return what a table says, under a topology that may let less through."""
     reach = reach_of(topology, seats, hub)

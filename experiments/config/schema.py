@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from agents.learning.settings import LearnerSettings
+from coordination.channels.settings import ChannelSettings
 from experiments.config.population import PopulationConfig
 
 
@@ -48,9 +49,10 @@ class ConversationConfig:
     protocol: dict[str, Any] = field(default_factory=dict)
     seats: dict[str, str] = field(default_factory=dict)
     """Seat to agent name."""
-    topology: str = "complete"
-    """complete (everybody hears everybody) or star (all messages pass through the judge's seat
-    only: experts do not hear each other)."""
+    topology: dict[str, Any] = field(default_factory=lambda: {"name": "complete"})
+    """Who hears whom: a name, or {name: …} with the topology's own keys."""
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
+    """Budgets, faults and visibility."""
     verification: bool = True
     """Whether the environment marks quotes."""
     word_limit: int = 150

@@ -14,20 +14,21 @@ from typing import Any
 import numpy as np
 
 from agents import OBJECTIVES
-from coordination import PROTOCOLS
+from agents.adapters.config import check as check_adapter
+from coordination import PROTOCOLS, TOPOLOGIES
+from coordination.channels.settings import check_settings
 from coordination.messages import Role
-from coordination.seating import SeatSpec
+from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from experiments.config.components import component
-from experiments.config.schema import ArmConfig, ScenarioConfig
+from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
 
 CONTROLS = ("none", "shuffled", "random", "flipped_truth")
-TOPOLOGIES = ("complete", "star")
 FEEDBACK = ("none", "audited")
 RUNTIMES = ("ray", "inprocess")
 
@@ -82,6 +83,7 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.batch_size", learner.batch_size, 1)
     _at_least("learner.epochs", learner.epochs, 1)
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
+    check_adapter(learner.adapter)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"
@@ -167,7 +169,6 @@ def _agents(config: ScenarioConfig) -> None:
 def _conversations(config: ScenarioConfig) -> None:
     for name, conversation in config.conversations.items():
         where = f"conversations.{name}"
-        _one_of(f"{where}.topology", conversation.topology, TOPOLOGIES, "topology")
         _at_least(f"{where}.word_limit", conversation.word_limit, 0)
         _at_least(f"{where}.max_quotes", conversation.max_quotes, 0)
         if not conversation.seats:
@@ -195,6 +196,18 @@ def _conversations(config: ScenarioConfig) -> None:
             cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
+        _channel(conversation, where)
+
+
+def _channel(conversation: ConversationConfig, where: str) -> None:
+    """Check that the seats of a conversation can have its topology and channel."""
+    seats = tuple(conversation.seats)
+    topology, settings = component(TOPOLOGIES, conversation.topology, f"{where}.topology")
+    try:
+        topology(settings).reach(seats, HUB, 0)
+    except FacilitateError as error:
+        raise ConfigError(f"{where}.topology: {error}") from error
+    check_settings(conversation.channel, seats, f"{where}.channel")
 
 
 # -- teaching and analysis --------------------------------------------------------------------

@@ -25,7 +25,7 @@ from environments.core.columns import Columns
 from environments.core.errors import DataError
 
 _COPIED = ("turn", "agent_id", "version", "adapter", "stance", "confidence", "words", "tokens",
-           "text", "fault")  # fmt: skip
+           "sent", "text", "fault")  # fmt: skip
 
 
 def rebuild(

@@ -76,6 +76,7 @@ def render_report(
         _learning(analysis),
         _judges(analysis),
         _checks(analysis),
+        _delivered(data),
         _conversations(rooms, rooms_missing),
         _arms(data),
         _environment(data),
@@ -183,6 +184,14 @@ def _checks(analysis: Analysis) -> Section:
             "sealed from every agent and learner; what was revealed is counted here.",
         ),
         tables=_some(tables.checks_table(analysis), tables.truth_table(analysis)),
+    )
+
+
+def _delivered(data: RunData) -> Section:
+    return Section(
+        "messages",
+        "What became of the messages",
+        tables=_some(tables.copies_table(data.copies)),
     )
 
 

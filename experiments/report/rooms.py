@@ -102,13 +102,15 @@ def _room(
     name, case_id = str(room["conversation"][0]), room["case_id"]
     ticks = [int(room["tick"][0])]
     where = {"room_id": int(room["room_id"][0])}
-    messages, decisions, scores = (
-        run.read(table, ticks=ticks, where=where) for table in ("messages", "decisions", "scores")
+    messages, decisions, deliveries, scores = (
+        run.read(table, ticks=ticks, where=where)
+        for table in ("messages", "decisions", "deliveries", "scores")
     )
     case = environment.deal(case_id)
     options = environment.render_options(case)[0]
     truth = int(scores["truth"][0]) if scores.n else -1
-    turns = transcript(environment, case, messages, decisions)
+    seats = tuple(config.conversations[name].seats)
+    turns = transcript(environment, case, messages, decisions, deliveries, seats)
     rows = {"rooms": room, "decisions": decisions, "scores": scores}
     last = verdicts(rows)
     return ShownRoom(

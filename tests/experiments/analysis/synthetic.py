@@ -279,6 +279,8 @@ def _say(plan, parts, place, replicate, seat, code, turn, stance, n_seats, k) ->
                 "verified": np.tile(np.array([True, False]), (n, 1)),
                 "words": np.full(n, 20 + code),
                 "tokens": np.zeros(n, np.int64),
+                "bits": np.full(n, 20),
+                "sent": np.full(n, n_seats),
                 "text": np.full(n, None, object),
                 "version": np.full(n, -1),
                 "adapter": np.full(n, -1),
@@ -298,6 +300,8 @@ def _say(plan, parts, place, replicate, seat, code, turn, stance, n_seats, k) ->
                         "recipient": np.full(n, recipient),
                         "delivered_turn": np.full(n, turn + 1),
                         "status": np.full(n, int(Delivery.DELIVERED)),
+                        "words": np.full(n, 20 + code),
+                        "altered": np.zeros(n, np.int64),
                     }
                 )
             )
