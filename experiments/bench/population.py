@@ -36,6 +36,7 @@ from experiments.population.world import World
 from experiments.progress import NullProgress
 from experiments.runs.directory import RunDirectory
 from experiments.runtime.choose import open_runtime
+from experiments.runtime.inprocess import InProcessRuntime
 from experiments.runtime.interface import Runtime, Stamp
 
 PARTS = ("round", "ledger", "shards", "mesa", "actors")
@@ -210,7 +211,7 @@ def work_of(size: int, seed: int) -> tuple[Work, np.ndarray]:
     config = bench_config(size, 1, seed)
     world = World(config)
     with tempfile.TemporaryDirectory() as folder:
-        host = ShardHost(None, config, folder, 0)
+        host = ShardHost(InProcessRuntime(), config, folder, 0)
         stamp = Stamp(1, 1)
         request = host.request(stamp).payload
         host.lend(stamp, request)
@@ -248,7 +249,7 @@ def _mesa(size: int, seed: int, ours: float | None) -> dict[str, Any]:
         return {"mesa_agents_per_s": None}
     work, decided = work_of(size, seed)
 
-    class Resident(Neighbour, mesa.Agent):  # type: ignore[misc]
+    class Resident(Neighbour, mesa.Agent):
         def __init__(self, model: Any, honest: bool, learning: float, skill: float) -> None:
             mesa.Agent.__init__(self, model)
             Neighbour.__init__(self, honest, learning, work.topics)
