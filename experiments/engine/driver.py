@@ -17,11 +17,11 @@ from typing import Any
 
 from coordination.ledger.store import PartInfo
 from environments.cases import Split
-from environments.core.errors import LostError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.conversation_host import ConversationHost, reads_text
 from experiments.engine.crew import cohort_host
+from experiments.engine.epochs import run_to_end
 from experiments.engine.plan import Block, Plan
 from experiments.engine.state import Totals, restore_all, snapshot_all
 from experiments.progress import Progress
@@ -77,17 +77,8 @@ class Driver:
         Raises:
             LostError: If hosts were lost more often than ``runtime.attempts``.
         """
-        lost = 0
-        while True:
-            try:
-                self._run_epoch()
-                return
-            except LostError as error:
-                lost += 1
-                if lost > self._config.runtime.attempts:
-                    raise
-                self._progress.stage(f"{error}; rebuilding from the last snapshot")
-                self._runtime.stop_hosts()
+        attempts = self._config.runtime.attempts
+        run_to_end(self._run_epoch, self._runtime, attempts, self._progress)
 
     # -- an epoch --------------------------------------------------------------------------
 
