@@ -10,5 +10,7 @@ PROTOCOLS = Registry(
         "consultancy": "coordination.protocols.consultancy:Consultancy",
         "debate": "coordination.protocols.debate:Debate",
         "explanation": "coordination.protocols.explanation:ExplanationProtocol",
+        "vote": "coordination.protocols.vote:Vote",
+        "weighted_vote": "coordination.protocols.weighted_vote:WeightedVote",
     },
 )

@@ -88,10 +88,13 @@ def ask_decision(
     return land
 
 
-def ask_probe(state: RoomState, rows: NDArray[np.int64], question: Question) -> None:
+def ask_probe(
+    state: RoomState, rows: NDArray[np.int64], question: Question, condition: str
+) -> None:
     """Ask for a hypothetical decision and record it as such."""
     sent = send(state, build_asks(state, rows, question), rows)
-    state.decided.append(hypothetical(state, rows, question.seat, sent.result()))
+    state.decided.append(hypothetical(state, rows, question.seat, sent.result(), condition))
+    state.probes[rows] += 1
 
 
 def post(state: RoomState, said: Said, to: NDArray[np.bool_]) -> Said:

@@ -16,6 +16,7 @@ import numpy as np
 
 from coordination.channels import TOPOLOGIES, reach_of
 from coordination.ledger.schema import TABLES
+from coordination.messages import TEAM
 from coordination.protocols.base import Protocol, ProtocolConfig
 from coordination.protocols.table import Seen, declared, faults, observed
 from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
@@ -36,7 +37,9 @@ def check_protocol(
 
     Checked under every topology: teams that cannot be are refused; what it does in a batch equals,
     bit for bit, what it does room by room and a second time; its table of turns agrees with the
-    ledger in every room; copies of messages balance; nothing is faulty; the judge has a verdict.
+    ledger in every room; copies of messages balance; nothing is faulty; there is a verdict of the
+    seat that it calls its outcome. Protocols for any number of members are checked with as few as
+    they allow and with five.
 
     Args:
         protocol: The class.
@@ -53,10 +56,11 @@ def check_protocol(
     for topology in TOPOLOGIES:
         if topology == "star" and DEFAULT_RULES.hub not in subject.seats:
             continue
-        try:
-            found += _check_runs(subject, topology, crew, rooms)
-        except FacilitateError as error:
-            found.append(Finding(f"runs ({topology})", False, str(error)))
+        for seats in dict.fromkeys((subject.example(0), subject.example(5))):
+            try:
+                found += _check_runs(subject, topology, crew, rooms, seats)
+            except FacilitateError as error:
+                found.append(Finding(f"runs ({topology})", False, str(error)))
     return found
 
 
@@ -71,11 +75,14 @@ def _check_declaration(subject: Protocol) -> list[Finding]:
     found = []
     if not subject.name:
         found.append(Finding("name", False, "the class names no protocol"))
-    if not subject.seats or len(set(subject.seats)) != len(subject.seats):
-        found.append(Finding("seats", False, f"{subject.seats} are not distinct seats"))
+    seats = subject.example()
+    if not seats or len(set(seats)) != len(seats):
+        found.append(Finding("seats", False, f"{seats} are not distinct seats"))
+    if subject.outcome not in (*subject.seats, TEAM):
+        found.append(Finding("outcome", False, f"{subject.outcome!r} is no seat of its own"))
     if not (type(subject).__doc__ or "").strip():
         found.append(Finding("docstring", False, "the class says nothing about itself"))
-    strangers = {row.seat for row in subject.table()} - set(subject.seats)
+    strangers = {row.seat for row in subject.table()} - {*seats, TEAM}
     if strangers:
         found.append(Finding("table", False, f"lists seats that do not exist: {sorted(strangers)}"))
     return found
@@ -83,43 +90,54 @@ def _check_declaration(subject: Protocol) -> list[Finding]:
 
 def _check_teams(subject: Protocol) -> list[Finding]:
     found = []
-    teams = [tuple(s for s in subject.seats if s != missing) for missing in subject.seats]
-    for team in [*teams, (*subject.seats, "stranger")]:
+    full, few = subject.example(), subject.example(0)
+    teams = [tuple(s for s in few if s != missing) for missing in few]
+    for team in [*teams, (*full, "stranger")]:
         try:
             subject.check(team)
         except ConfigError:
             continue
         found.append(Finding("teams", False, f"accepts the seats {team}"))
     try:
-        subject.check(subject.seats)
+        subject.check(full)
     except ConfigError as error:
         found.append(Finding("teams", False, f"refuses its own seats: {error}"))
     return found
 
 
 def _run(
-    subject: Protocol, topology: str, crew: Callable[[], BayesianCrew], case_id: np.ndarray
+    subject: Protocol,
+    topology: str,
+    crew: Callable[[], BayesianCrew],
+    case_id: np.ndarray,
+    seats: tuple[str, ...],
 ) -> Tables:
     rules = replace(DEFAULT_RULES, topology=topology)
     information = {"judge": "source"} if subject.seats == ("judge",) else {}
-    room = toy_room(subject.seats, case_id, crew(), rules, information, subject.name)
+    room = toy_room(
+        seats, case_id, crew(), rules, information, subject.name, outcome=subject.outcome
+    )
     subject.converse(room)
-    room.verdict("judge")
+    room.verdict(subject.outcome)
     return room.record()
 
 
 def _check_runs(
-    subject: Protocol, topology: str, crew: Callable[[], BayesianCrew], rooms: int
+    subject: Protocol,
+    topology: str,
+    crew: Callable[[], BayesianCrew],
+    rooms: int,
+    seats: tuple[str, ...],
 ) -> list[Finding]:
     case_id = np.arange(rooms, dtype=np.int64)
-    batch = _run(subject, topology, crew, case_id)
-    again = _run(subject, topology, crew, case_id)
-    alone = [_run(subject, topology, crew, case_id[i : i + 1]) for i in range(rooms)]
+    batch = _run(subject, topology, crew, case_id, seats)
+    again = _run(subject, topology, crew, case_id, seats)
+    alone = [_run(subject, topology, crew, case_id[i : i + 1], seats) for i in range(rooms)]
     found = [
         *_compare(f"deterministic ({topology})", batch, again),
         *_compare(f"batch equals one at a time ({topology})", batch, _merged(alone)),
-        *_check_table(subject, topology, batch),
-        *_check_balance(topology, batch, subject),
+        *_check_table(subject, topology, batch, seats),
+        *_check_balance(topology, batch, seats),
     ]
     broken = faults(batch)
     if broken:
@@ -150,11 +168,13 @@ def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
     return found
 
 
-def _check_table(subject: Protocol, topology: str, tables: Tables) -> list[Finding]:
-    expected = declared(subject.table(), topology, subject.seats)
+def _check_table(
+    subject: Protocol, topology: str, tables: Tables, seats: tuple[str, ...]
+) -> list[Finding]:
+    expected = declared(subject.table_for(seats), topology, seats)
     roots = tables["rooms"]["room_id"][tables["rooms"]["parent_room"] == -1]
     for room_id in roots.tolist():
-        seen = observed(tables, room_id, subject.seats)
+        seen = observed(tables, room_id, seats)
         if seen != expected:
             return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
     return []
@@ -172,9 +192,9 @@ def _line(seen: Seen) -> str:
     return f"turn {seen.turn} {seen.seat} {seen.kind.lower()} seeing {sees}"
 
 
-def _check_balance(topology: str, tables: Tables, subject: Protocol) -> list[Finding]:
+def _check_balance(topology: str, tables: Tables, seats: tuple[str, ...]) -> list[Finding]:
     """Every sound message has exactly one copy for each seat that it reaches."""
-    reach = reach_of(topology, subject.seats, DEFAULT_RULES.hub)
+    reach = reach_of(topology, seats, DEFAULT_RULES.hub)
     messages, deliveries = tables["messages"], tables["deliveries"]
     most = int(reach[messages["sender"]].sum())
     keys = {*zip(messages["room_id"], messages["turn"], messages["sender"], strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 
 from coordination.checking import checked
 from coordination.cohort import Answers
-from coordination.messages import INCONCLUSIVE, Fault
+from coordination.messages import INCONCLUSIVE, TEAM, Fault
 from coordination.said import Decided
+from coordination.seating import Verdict
 from coordination.state import RoomState
+from environments.core.columns import frozen
+from environments.core.errors import ProtocolError
 
 TIE = 1e-12
 """Options whose mean probabilities differ by less are tied."""
@@ -50,10 +54,36 @@ def rule(
     return [*single, _combined(single)]
 
 
-def hypothetical(state: RoomState, rows: NDArray[np.int64], seat: str, told: Answers) -> Decided:
+def hypothetical(
+    state: RoomState, rows: NDArray[np.int64], seat: str, told: Answers, condition: str
+) -> Decided:
     """Return decisions that nobody will hear of; presentations count them from 2 up."""
     number = state.probes[rows] + 2
-    return _decided(state, rows, seat, number, _proper(state, rows, seat, told), probe=True)
+    row = _proper(state, rows, seat, told)
+    return replace(_decided(state, rows, seat, number, row), probe=True, condition=condition)
+
+
+def last_verdict(state: RoomState, rows: NDArray[np.int64], seat: str) -> Verdict:
+    """Return a seat's last decision in some rooms; see `Room.verdict`.
+
+    Raises:
+        ProtocolError: If the seat, or the team, has decided nowhere.
+    """
+    code = len(state.names) if seat == TEAM else state.code(seat)
+    probs = np.full((state.n, state.cases.width), np.nan)
+    choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
+    fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
+    found = False
+    for decided in state.decided:
+        if decided.sender == code and not decided.probe:  # the combined one comes last
+            found = True
+            probs[decided.rows] = decided.probs
+            choice[decided.rows] = decided.choice
+            fault[decided.rows] = decided.fault
+    if not found:
+        raise ProtocolError(f"seat {seat!r} has not decided yet")
+    given = (frozen(values[rows]) for values in (probs, choice, fault, state.room_id))
+    return Verdict(*given)
 
 
 def _proper(
@@ -70,7 +100,6 @@ def _decided(
     seat: str,
     presentation: NDArray[np.int64],
     row: dict[str, Any],
-    probe: bool = False,
 ) -> Decided:
     return Decided(
         sender=state.code(seat),
@@ -81,7 +110,6 @@ def _decided(
         choice=row["choice"],
         tokens=row["tokens"],
         fault=row["fault"],
-        probe=probe,
     )
 
 

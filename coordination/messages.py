@@ -76,5 +76,8 @@ class Delivery(IntEnum):
 
 FREE = -1
 """Stance of a seat that may argue for the option of its own choice."""
+TEAM = "team"
+"""Pseudo seat of decisions that a whole team makes (see `coordination.room.Room.pool`). Nobody sits
+there: its agent id is -1, its code comes after those of all seats."""
 INCONCLUSIVE = -1
 """Choice of a judge that did not decide; scored as wrong."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from coordination.channels import NOT_SENT
 from coordination.ledger.schema import DECISIONS, DELIVERIES, MESSAGES, ROOMS, Kind, Table
-from coordination.messages import Delivery
+from coordination.messages import TEAM, Delivery
 from coordination.said import Decided, Said
 from coordination.state import RoomState
 from environments.core.columns import Columns
@@ -25,6 +25,8 @@ _TYPES: dict[Kind, Any] = {
 }
 
 
+_OF_ROOMS = ("tick", "block", "split", "conversation", "protocol", "outcome")
+_WHO = ("agent_id", "version", "adapter")
 _OF_MESSAGES = (
     *("turn", "agent_id", "stance", "confidence", "stated", "quotes", "verified"),
     *("words", "tokens", "text", "version", "adapter", "fault"),
@@ -76,7 +78,7 @@ def _constant(state: RoomState, n: int, *names: str) -> dict[str, NDArray]:
 def _rooms(state: RoomState) -> dict[str, Any]:
     origin = state.ancestry
     return {
-        **_constant(state, state.n, "tick", "block", "split", "conversation", "protocol"),
+        **_constant(state, state.n, *_OF_ROOMS),
         "room_id": state.room_id,
         "replicate": state.replicate,
         "case_id": state.cases.case_id,
@@ -123,8 +125,11 @@ def _deliveries(state: RoomState, said: Said) -> dict[str, Any] | None:
 
 def _decisions(state: RoomState, decided: Decided) -> dict[str, Any]:
     n, rows = len(decided.rows), decided.rows
-    seat = state.names[decided.sender]
-    spec = state.seats[seat]
+    if decided.sender == len(state.names):
+        seat, who = TEAM, dict.fromkeys(_WHO, np.full(n, -1, dtype=np.int64))
+    else:
+        seat = state.names[decided.sender]
+        who = {name: getattr(state.seats[seat], name)[rows] for name in _WHO}
     return {
         **_constant(state, n, "tick", "block", "split", "conversation"),
         "room_id": state.room_id[rows],
@@ -132,10 +137,9 @@ def _decisions(state: RoomState, decided: Decided) -> dict[str, Any]:
         "case_id": state.cases.case_id[rows],
         "sender": np.full(n, decided.sender),
         "seat": np.full(n, seat, object),
-        "agent_id": spec.agent_id[rows],
-        "version": spec.version[rows],
-        "adapter": spec.adapter[rows],
+        **who,
         "probe": np.full(n, decided.probe),
+        "condition": np.full(n, decided.condition, object),
         "attempt": np.zeros(n, np.int64),
         **{
             name: getattr(decided, name)

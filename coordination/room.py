@@ -27,13 +27,16 @@ from numpy.typing import ArrayLike, NDArray
 from coordination import lineage, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
+from coordination.deciding import last_verdict
 from coordination.flights import Flight
-from coordination.messages import INCONCLUSIVE, Fault, MessageKind
+from coordination.messages import MessageKind
+from coordination.pooling import pool_decisions
+from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_stances
 from coordination.state import RoomState
-from coordination.views import Question
+from coordination.views import Question, kinds_heard
 from environments.base import Environment
 from environments.cases import Cases
 from environments.core.columns import Columns, frozen
@@ -113,6 +116,11 @@ class Room:
         return self._state.names
 
     @property
+    def outcome(self) -> str:
+        """Seat whose decision is the verdict, or ``team``."""
+        return self._state.place.outcome
+
+    @property
     def cases(self) -> Cases:
         """The cases of the rows."""
         return self._state.cases_at(self._rows)
@@ -121,6 +129,11 @@ class Room:
         """Return a seat and its agents in the rows of this view."""
         self._state.code(name)
         return self._state.seats[name].take(self._rows)
+
+    def kinds_heard(self, seat: str) -> dict[MessageKind, NDArray[np.bool_]]:
+        """Return the kinds of messages that others have sent a seat, and in which rows, [n]."""
+        self._readable("read what was heard")
+        return kinds_heard(self._state, seat, self._rows)
 
     def stance(self, seat: str) -> NDArray[np.int64]:
         """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
@@ -207,6 +220,24 @@ class Room:
             land = ask_decision(self._state, self._rows, seat, self._swapped)
             self._do(Flight(seat, self._rows, land))
 
+    def pool(self, seats: Sequence[str], rule: str, weights: ArrayLike | None = None) -> None:
+        """Make one decision of the last decisions of some seats, by a rule; this takes a turn.
+
+        The decision is that of the pseudo seat ``team``; read it with ``verdict("team")``. See
+        `coordination.pooling` for ballots, ties and faults.
+
+        Args:
+            seats: The M members.
+            rule: See `environments.voting.pool`.
+            weights: [M] or [n, M] weights, in the order of ``seats``.
+        """
+        self._readable("pool decisions")
+        if self.n:
+            each = None if weights is None else np.asarray(weights, dtype=np.float64)
+            pooled = pool_decisions(self._state, self._rows, seats, rule, each)
+            self._state.decided.extend(pooled)
+            self._state.advance(self._rows)
+
     # -- hypothetical ----------------------------------------------------------------------
 
     def draft(self, seat: str, kind: MessageKind) -> Said:
@@ -220,7 +251,7 @@ class Room:
         self._not_empty("draft")
         question = Question(seat, kind, self._swapped, probe=True)
         said = ask_message(self._state, self._rows, question)()
-        self._state.probes[self._rows] += 1
+        self._state.drafts[self._rows] += 1
         return said
 
     def say(self, draft: Said, to: Sequence[str] | None = None) -> None:
@@ -237,8 +268,14 @@ class Room:
         if len(mine.rows):
             self._do(Flight(seat, mine.rows, lambda: self._say(mine, heard_by)))
 
-    def probe(self, seat: str, given: Said | None = None) -> Verdict:
-        """Ask how a seat would decide now, and after a draft if one is given.
+    def probe(
+        self,
+        seat: str,
+        given: Said | None = None,
+        without: Sequence[MessageKind | str] | None = None,
+        name: str = "",
+    ) -> Verdict:
+        """Ask how a seat would decide now, had it heard something more or something less.
 
         Nobody hears of it and the turn goes on; the decisions table records it as a probe.
 
@@ -246,16 +283,26 @@ class Room:
             seat: Who is asked.
             given: A `draft` that the seat is to imagine having heard, where the channel would
                 have let it through.
+            without: Kinds of messages and seats whose messages it is to imagine not having heard;
+                later messages are held fixed, its own are remembered. With () nothing is left out:
+                what the others are compared with.
+            name: Condition for the ledger, if not the one that `coordination.probing` lists.
         """
         self._readable("probe")
         self._state.code(seat)
         self._not_empty("probe")
+        for seen in without or ():
+            if not isinstance(seen, MessageKind):
+                self._state.code(seen)
+        told = name or condition(given is not None, without)
         if given is not None:
             given = post(self._state, given, self._addressed(self._state.names[given.sender], None))
             given = replace(given, due=np.where(given.due >= 0, 0, -1))
-        question = Question(seat, MessageKind.RULING, self._swapped, probe=True, given=given)
-        ask_probe(self._state, self._rows, question)
-        self._state.probes[self._rows] += 1
+        left_out = None if without is None else tuple(without)
+        question = Question(seat, MessageKind.RULING, self._swapped, True, given, left_out)
+        ask_probe(self._state, self._rows, question, told)
+        if without is None:
+            self._state.drafts[self._rows] += 1
         last = self._state.decided[-1]
         return Verdict(last.probs, last.choice, last.fault, self.room_id)
 
@@ -321,25 +368,14 @@ class Room:
     def verdict(self, seat: str = "judge") -> Verdict:
         """Return a seat's last decision in each row; `Fault.MISSING` where it was not asked.
 
+        Args:
+            seat: A seat, or ``team`` for the decision made by `pool`.
+
         Raises:
             ProtocolError: If the seat has decided nowhere.
         """
         self._readable("read a verdict")
-        state, code = self._state, self._state.code(seat)
-        probs = np.full((state.n, state.cases.width), np.nan)
-        choice = np.full(state.n, INCONCLUSIVE, dtype=np.int64)
-        fault = np.full(state.n, int(Fault.MISSING), dtype=np.int64)
-        found = False
-        for decided in state.decided:
-            if decided.sender == code and not decided.probe:  # the combined one comes last
-                found = True
-                probs[decided.rows] = decided.probs
-                choice[decided.rows] = decided.choice
-                fault[decided.rows] = decided.fault
-        if not found:
-            raise ProtocolError(f"seat {seat!r} has not decided yet")
-        r = self._rows
-        return Verdict(frozen(probs[r]), frozen(choice[r]), frozen(fault[r]), self.room_id)
+        return last_verdict(self._state, self._rows, seat)
 
     def stated(self, seat: str) -> NDArray[np.float64]:
         """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""

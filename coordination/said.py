@@ -84,6 +84,8 @@ class Decided:
     tokens: NDArray[np.int64]
     fault: NDArray[np.int64]
     probe: bool = False
+    condition: str = ""
+    """Of a probe: what was imagined."""
 
 
 def compose(state: RoomState, rows: NDArray, seat: str, kind: MessageKind, told: Answers) -> Said:

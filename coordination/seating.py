@@ -64,7 +64,10 @@ class RoomPlace:
     conversation: str
     protocol: str
     seed: int
-    """Keys what the room itself draws (sides of a debate)."""
+    """Keys what the room itself draws (sides of a debate, a team's ties)."""
+    outcome: str = "judge"
+    """Seat whose decision is the verdict of the conversation; `coordination.messages.TEAM` for a
+    pooled one."""
 
 
 @dataclass(frozen=True)

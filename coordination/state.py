@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coordination.channels import Channel
 from coordination.cohort import Crew
 from coordination.flights import Flights
-from coordination.messages import FREE
+from coordination.messages import FREE, TEAM
 from coordination.said import Decided, Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec
 from coordination.texts import CaseTexts
@@ -49,7 +49,8 @@ class RoomState:
     Attributes:
         turn: [B] turns that each room has taken. Rooms count for themselves, so that a room which
             stopped early is the same whatever else is in its batch.
-        probes: [B] hypothetical asks made in the current turn.
+        probes: [B] hypothetical decisions recorded in the current turn.
+        drafts: [B] hypothetical asks of the current turn that had an id of their own.
         children_opened: [B] children that each room has had.
         stance: Seat to [B] assigned options, `FREE` where none is.
         said: Messages, in the order of asking.
@@ -91,6 +92,7 @@ class RoomState:
         n = cases.n
         self.turn = np.zeros(n, dtype=np.int64)
         self.probes = np.zeros(n, dtype=np.int64)
+        self.drafts = np.zeros(n, dtype=np.int64)
         self.children_opened = np.zeros(n, dtype=np.int64)
         self.stance = {seat: np.full(n, FREE, dtype=np.int64) for seat in self.names}
         self.said: list[Said] = []
@@ -144,6 +146,7 @@ class RoomState:
         """End a turn of some rooms."""
         self.turn[rows] += 1
         self.probes[rows] = 0
+        self.drafts[rows] = 0
 
     def bear(
         self,
@@ -176,6 +179,8 @@ class RoomState:
         n = self.cases.n
         if not self.seats:
             raise ConfigError(f"{where}: a room needs at least one seat")
+        if TEAM in self.seats:
+            raise ConfigError(f"{where}: the seat name {TEAM!r} is kept for the team's decision")
         for seat, spec in self.seats.items():
             if spec.information not in groups:
                 raise UnknownNameError(

@@ -232,6 +232,7 @@ def toy_room(
     information: Mapping[str, str] | None = None,
     protocol: str = "toy",
     environment: Environment | None = None,
+    outcome: str = "judge",
 ) -> Room:
     """Open rooms of the toy world: seat i is held by agent i.
 
@@ -243,6 +244,7 @@ def toy_room(
         information: Information groups that differ from the above, by seat.
         protocol: Name for the ledger.
         environment: Another world with at least these cases.
+        outcome: Whose decision is the verdict.
     """
     world = environment or ToyWorld()
     n = len(case_id)
@@ -254,7 +256,13 @@ def toy_room(
         for agent, seat in enumerate(seats)
     }
     place = RoomPlace(
-        tick=1, block=0, split="teaching", conversation="toy", protocol=protocol, seed=7
+        tick=1,
+        block=0,
+        split="teaching",
+        conversation="toy",
+        protocol=protocol,
+        seed=7,
+        outcome=outcome,
     )
     return Room.open_root(
         world.deal(case_id),

@@ -38,13 +38,24 @@ class Question:
     probe: bool = False
     given: Said | None = None
     """A draft that the seat is to imagine having heard."""
+    without: tuple[MessageKind | str, ...] | None = None
+    """Kinds and seats whose messages the seat is to imagine never having heard. Such an ask has the
+    id of a real one at the same turn, so that chance is the same whatever is left out."""
+
+    def leaves_out(self, seat: str, kind: MessageKind) -> bool:
+        """Say whether a message of another seat is imagined away."""
+        left_out = self.without or ()
+        return seat in left_out or kind in left_out
 
 
-def reaching(state: RoomState, seat: str, rows: NDArray[np.int64], given: Said | None) -> list:
-    """Return what has reached a seat: pairs of a batch and (its picked entries, their places).
+def reaching(
+    state: RoomState, question: Question, rows: NDArray[np.int64]
+) -> list[tuple[Said, NDArray[np.int64], NDArray[np.int64]]]:
+    """Return what reaches a seat for a question: batch, its picked entries, their places.
 
     ``places`` are positions in ``rows``.
     """
+    seat, given = question.seat, question.given
     code = state.code(seat)
     place = np.full(state.n, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
@@ -52,6 +63,8 @@ def reaching(state: RoomState, seat: str, rows: NDArray[np.int64], given: Said |
     for said in [*state.said, *([given] if given is not None else [])]:
         if said.sender == code:
             reached = said.fault == Fault.NONE
+        elif question.leaves_out(state.names[said.sender], said.kind):
+            continue
         else:
             on_time = said.due[:, code] <= state.turn[said.rows]
             reached = (said.status[:, code] == Delivery.DELIVERED) & on_time
@@ -61,13 +74,23 @@ def reaching(state: RoomState, seat: str, rows: NDArray[np.int64], given: Said |
     return found
 
 
-def known_items(
-    state: RoomState, seat: str, rows: NDArray[np.int64], given: Said | None = None
-) -> NDArray[np.bool_]:
+def known_items(state: RoomState, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return the items that the seat holds or has been told of, [n, E]."""
     known = state.held(seat)[rows].copy()
-    _learn(known, reaching(state, seat, rows, given))
+    _learn(known, reaching(state, Question(seat, MessageKind.RULING), rows))
     return known
+
+
+def kinds_heard(
+    state: RoomState, seat: str, rows: NDArray[np.int64]
+) -> dict[MessageKind, NDArray[np.bool_]]:
+    """Return which kinds of messages others have sent to a seat, and in which rows, [n] each."""
+    heard: dict[MessageKind, NDArray[np.bool_]] = {}
+    code = state.code(seat)
+    for said, _, places in reaching(state, Question(seat, MessageKind.RULING), rows):
+        if said.sender != code:
+            heard.setdefault(said.kind, np.zeros(len(rows), dtype=bool))[places] = True
+    return dict(sorted(heard.items()))
 
 
 def _learn(known: NDArray[np.bool_], found: list) -> None:
@@ -82,7 +105,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
     ``Asks.turn`` is that of the first row; rows of other turns are split off by the caller.
     """
     seat, spec = question.seat, state.seats[question.seat]
-    found = reaching(state, seat, rows, question.given)
+    found = reaching(state, question, rows)
     known = state.held(seat)[rows].copy()
     _learn(known, found)
     reads = state.crew.reads_text(spec.agent_id[rows])
@@ -96,7 +119,7 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         probe=question.probe,
         verification=state.rules.verification,
         word_limit=state.rules.word_limit,
-        ask_id=frozen(_ask_ids(state, rows, seat, question.swapped, question.probe)),
+        ask_id=frozen(_ask_ids(state, rows, question)),
         agent_id=frozen(spec.agent_id[rows]),
         room_id=frozen(state.room_id[rows]),
         case_id=frozen(cases.case_id),
@@ -118,16 +141,16 @@ def presented(state: RoomState, rows: NDArray[np.int64], asks: Asks, swapped: bo
     """Return the same asks under a presentation order, with ids of their own."""
     return replace(
         asks,
-        ask_id=frozen(_ask_ids(state, rows, asks.seat, swapped, asks.probe)),
+        ask_id=frozen(_ask_ids(state, rows, Question(asks.seat, asks.intent, swapped))),
         option_order=frozen(_order(asks.n_options, state.cases.width, swapped)),
     )
 
 
-def _ask_ids(
-    state: RoomState, rows: NDArray[np.int64], seat: str, swapped: bool, probe: bool
-) -> NDArray[np.int64]:
-    number = state.probes[rows] + 1 if probe else np.zeros(len(rows), np.int64)
-    return hash_id(state.room_id[rows], state.code(seat), state.turn[rows], int(swapped), number)
+def _ask_ids(state: RoomState, rows: NDArray[np.int64], question: Question) -> NDArray[np.int64]:
+    own = question.probe and question.without is None
+    number = state.drafts[rows] + 1 if own else np.zeros(len(rows), np.int64)
+    code, order = state.code(question.seat), int(question.swapped)
+    return hash_id(state.room_id[rows], code, state.turn[rows], order, number)
 
 
 def _order(n_options: NDArray[np.int64], width: int, swapped: bool) -> NDArray[np.int64]:

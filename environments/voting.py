@@ -1,9 +1,24 @@
-"""Votes into decisions, for N teams at once: plurality and weighted rules, with fair ties."""
+"""Votes and beliefs into decisions, for N teams at once, with fair ties.
+
+`elect` decides from votes; `pool` decides from ballots (votes and distributions) by a named rule,
+and says how likely the team finds each option. Sums run member by member, in order, so that a
+team's result does not depend on the batch.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from environments.core.beliefs import log_normalize
+from environments.core.errors import ConfigError, UnknownNameError
+
+MAJORITY, WEIGHTED = "majority", "weighted"
+LINEAR, LOGARITHMIC, PRODUCT = "linear", "logarithmic", "product"
+RULES = (MAJORITY, WEIGHTED, LINEAR, LOGARITHMIC, PRODUCT)
+"""Rules of `pool`: the first two count votes, the others pool distributions."""
 
 ABSTAIN = -1
 """A vote for nothing."""
@@ -20,17 +35,29 @@ def tally(
         votes: [N, M] option that each of M members votes for; a number that is no option adds
             nothing.
         n_options: K.
-        weights: [M] weight of each member's vote; 1 each if left out.
+        weights: [M] weight of each member's vote, or [N, M]; 1 each if left out.
 
     Returns:
         [N, K]
     """
     score = np.zeros((len(votes), n_options))
     options = np.arange(n_options)
+    each = np.ones(votes.shape) if weights is None else np.broadcast_to(weights, votes.shape)
     for member in range(votes.shape[1]):
-        weight = 1.0 if weights is None else float(weights[member])
-        score = score + weight * (votes[:, member, None] == options)
+        score = score + each[:, member, None] * (votes[:, member, None] == options)
     return score
+
+
+def nitzan_paroush_weights(accuracy: ArrayLike) -> NDArray[np.float64]:
+    """Return the best weights of independent votes on two options, log(p / (1 - p)).
+
+    Source: Nitzan & Paroush 1982, Int. Econ. Rev. 23, 289; Shapley & Grofman 1984.
+
+    Args:
+        accuracy: [M] probabilities of being right, in (0, 1).
+    """
+    p = np.asarray(accuracy, dtype=np.float64)
+    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def pick(
@@ -68,7 +95,7 @@ def elect(
             have counts as an abstention.
         option_mask: [N, K] which options exist.
         tie: [N, K] uniform draws that break ties.
-        weights: [M] weights of the members' votes.
+        weights: [M] or [N, M] weights of the members' votes.
         prior: [N, K] scores of the options before any vote.
 
     Returns:
@@ -81,3 +108,122 @@ def elect(
     if prior is not None:
         score = score + np.where(option_mask, prior, 0.0)
     return np.where(real.any(axis=1), pick(score, option_mask, tie), ABSTAIN)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What N teams decide."""
+
+    probs: NDArray[np.float64]
+    """[N, K] the team's distribution; NaN where no ballot counted."""
+    choice: NDArray[np.int64]
+    """[N] its option; `ABSTAIN` where no ballot counted."""
+    counted: NDArray[np.int64]
+    """[N] ballots that counted; the others were abstentions or spoilt."""
+
+
+def pool(
+    rule: str,
+    votes: NDArray[np.int64],
+    probs: NDArray[np.float64],
+    option_mask: NDArray[np.bool_],
+    tie: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> Pooled:
+    """Return the decisions of N teams of M members by a rule.
+
+    ===========  ================================================================================
+    majority     the option with most votes (plurality, if there are more than two options);
+                 its distribution: shares of the votes
+    weighted     the option with most weight of votes; its distribution: softmax of the weights,
+                 which for log-odds weights, two options and independent votes is the posterior
+                 from a flat prior (Nitzan & Paroush 1982)
+    linear       Σ w p / Σ w, the linear opinion pool (Stone 1961)
+    logarithmic  ∝ Π p^(w / Σ w), the logarithmic opinion pool (Genest & Zidek 1986)
+    product      ∝ Π p^w: the posterior of independent members from a flat prior (Bordley 1982)
+    ===========  ================================================================================
+
+    A vote for nothing, or for an option that the case does not have, is an abstention under the
+    first two rules; a ballot whose distribution is NaN does not count under the others. A pool of
+    distributions that rule out every option between them decides nothing.
+
+    Args:
+        rule: One of `RULES`.
+        votes: [N, M] options, `ABSTAIN` for none.
+        probs: [N, M, K] distributions, NaN for none.
+        option_mask: [N, K] which options exist.
+        tie: [N, K] uniform draws that break ties.
+        weights: [M] or [N, M]; 1 each if left out (``weighted`` needs them).
+
+    Raises:
+        UnknownNameError: For an unknown rule.
+        ConfigError: For weights that are missing, negative (in a pool of distributions), not
+            finite or of another length.
+    """
+    if rule not in RULES:
+        raise UnknownNameError("rule", rule, RULES, "pool")
+    each = _weights(rule, votes.shape, weights)
+    if rule in (MAJORITY, WEIGHTED):
+        return _count(rule, votes, option_mask, tie, each)
+    counts = ~np.isnan(probs).any(axis=2) & (each > 0)
+    total = np.zeros(option_mask.shape)
+    mass = np.zeros(len(votes))
+    for member in range(votes.shape[1]):
+        share = np.where(counts[:, member], each[:, member], 0.0)
+        given = np.where(counts[:, member, None], probs[:, member], 1.0)
+        mass = mass + share
+        if rule == LINEAR:
+            total = total + share[:, None] * given
+        else:
+            # A ballot that does not count stands as 1 everywhere: its logarithm adds nothing.
+            with np.errstate(divide="ignore"):
+                total = total + np.where(share > 0, share, 1.0)[:, None] * np.log(given)
+    voted: NDArray[np.bool_] = np.asarray(counts.any(axis=1))
+    safe = np.where(voted, mass, 1.0)[:, None]
+    if rule == LINEAR:
+        pooled = np.where(option_mask, total / safe, 0.0)
+    else:
+        logits = np.where(option_mask, total / safe if rule == LOGARITHMIC else total, -np.inf)
+        voted &= np.isfinite(logits.max(axis=1))
+        pooled = np.exp(log_normalize(np.where(voted[:, None], logits, 0.0), option_mask))
+    choice = np.where(voted, pick(pooled, option_mask, tie), ABSTAIN)
+    return Pooled(np.where(voted[:, None], pooled, np.nan), choice, counts.sum(axis=1))
+
+
+def _count(
+    rule: str,
+    votes: NDArray[np.int64],
+    option_mask: NDArray[np.bool_],
+    tie: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> Pooled:
+    k = option_mask.shape[1]
+    real = (votes >= 0) & (votes < k)
+    real &= np.take_along_axis(option_mask, np.where(real, votes, 0), axis=1)
+    sound = np.where(real, votes, ABSTAIN)
+    choice = elect(sound, option_mask, tie, weights)
+    score = tally(sound, k, weights)
+    counted = real.sum(axis=1)
+    if rule == MAJORITY:
+        probs = score / np.maximum(counted, 1)[:, None]
+    else:
+        probs = np.exp(log_normalize(score, option_mask))
+    return Pooled(np.where(counted[:, None] > 0, probs, np.nan), choice, counted)
+
+
+def _weights(
+    rule: str, shape: tuple[int, ...], weights: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    if weights is None:
+        if rule == WEIGHTED:
+            raise ConfigError("rule 'weighted' needs a weight for each member, given none")
+        return np.ones(shape)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape not in (shape, shape[1:]):
+        raise ConfigError(f"weights have shape {given.shape}, {shape[1]} members vote")
+    if rule == MAJORITY:
+        raise ConfigError("rule 'majority' counts every vote once; weights need another rule")
+    if not np.isfinite(given).all() or (rule != WEIGHTED and (given < 0).any()):
+        lowest = "finite numbers" if rule == WEIGHTED else "numbers of 0 or more"
+        raise ConfigError(f"rule {rule!r} needs weights that are {lowest}")
+    return np.broadcast_to(given, shape)

@@ -17,6 +17,7 @@ PIECES = {
     "diagnosis": "environments.diagnosis.proofs",
     "plan explanation": "environments.plan_explanation.proofs",
     "human proxy": "agents.human_proxy.proofs",
+    "elo": "experiments.elo.proofs",
 }
 """Piece to the module whose ``proofs()`` lists its proofs."""
 

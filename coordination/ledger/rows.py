@@ -34,18 +34,23 @@ def table_schema(name: str) -> Table:
     return TABLES[name]
 
 
-def conform(name: str, rows: Columns, where: str = "") -> Columns:
+def conform(name: str, rows: Columns, where: str = "", older: bool = False) -> Columns:
     """Return the rows with the schema's columns, in its order and with one dtype a kind.
 
     Args:
         name: Table of the ledger.
         rows: R rows in any order.
         where: File or part they come from, for errors.
+        older: Whether they may be of an older format: columns added since may be missing, and stay
+            so (a digest covers what was written).
 
     Raises:
         DataError: If a column is missing, not in the schema, or of another kind.
     """
-    columns = table_schema(name).columns
+    schema = table_schema(name)
+    columns = schema.columns
+    if older:
+        columns = {c: k for c, k in columns.items() if c in rows or c not in schema.added}
     missing = [column for column in columns if column not in rows]
     extra = [column for column in rows if column not in columns]
     if missing or extra:

@@ -11,13 +11,15 @@ spoke), ``attempt``, ``fault``, ``text`` (free speech; null where text is render
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Kind = Literal["int", "float", "bool", "text", "int_vector", "float_vector", "bool_vector"]
 
-FORMAT = 1
-"""Version of this layout; a reader refuses newer ones."""
+FORMAT = 2
+"""Version of this layout; a reader refuses newer ones. 2 added ``rooms.outcome`` and
+``decisions.condition``; ledgers of format 1 are read with what these stand for there."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Table:
     keys: tuple[str, ...]
     columns: dict[str, Kind]
     """Column to kind, keys included. ``block`` is a column of every table."""
+    added: Mapping[str, Any] = field(default_factory=dict)
+    """Column that ledgers of format 1 lack, and its value in each of their rows."""
 
 
 _PLACE: dict[str, Kind] = {"tick": "int", "block": "int", "room_id": "int"}
@@ -44,9 +48,12 @@ ROOMS = Table(
         "child_index": "int",
         "depth": "int",
         "turns": "int",
+        "outcome": "text",
     },
+    added={"outcome": "judge"},
 )
-"""One row a room. ``parent_room`` is -1 at the root; ``turns`` counts the turns it took."""
+"""One row a room. ``parent_room`` is -1 at the root; ``turns`` counts the turns it took;
+``outcome`` is the seat whose last decision is the room's verdict, ``team`` for a pooled one."""
 
 MESSAGES = Table(
     keys=("room_id", "turn", "sender"),
@@ -103,16 +110,21 @@ DECISIONS = Table(
         "probs": "float_vector",
         "tokens": "int",
         "probe": "bool",
+        "condition": "text",
         "version": "int",
         "adapter": "int",
         "attempt": "int",
         "fault": "int",
     },
+    added={"condition": ""},
 )
 """One row a decision asked for. ``presentation`` 0 is the room's own option order, 1 the swapped
 one, -1 the verdict over all orders asked (their mean; the row that counts, and whose ``tokens`` are
 those of all orders together). Hypothetical decisions (``probe``) are numbered from 2 up in their
-turn, so that keys stay unique."""
+turn, so that keys stay unique; their ``condition`` says what was imagined (see
+`coordination.probing`), it is empty for real decisions. A team's pooled decision has the seat
+``team``, agent -1 and the code after all seats; its tokens are 0, those of the members' own
+decisions are theirs."""
 
 SCORES = Table(
     keys=("room_id", "turn", "sender", "presentation"),

@@ -209,7 +209,10 @@ def read_table(
     needed = list(dict.fromkeys((*wanted, "tick", *schema.keys, *filters)))
     only = None if ticks is None else {int(tick) for tick in ticks}
     parts = [p for p in manifest_parts if table in p.files and (only is None or p.tick in only)]
-    tables = [_filtered(read_file(root, part, table, needed), filters) for part in parts]
+    tables = [
+        _filtered(_completed(read_file(root, part, table, needed), table, needed), filters)
+        for part in parts
+    ]
     tables = [arrow for arrow in tables if arrow.num_rows]
     if not tables:
         return empty_rows(table, wanted)
@@ -223,18 +226,21 @@ def read_table(
 def read_file(root: Path, part: PartInfo, table: str, columns: Sequence[str]) -> pa.Table:
     """Return columns of one committed file, text as dictionaries.
 
+    Columns that the ledger's format added later are left out where an older file lacks them.
+
     Raises:
         DataError: If the file is missing, truncated, corrupt or not as the manifest says.
     """
     path = root / part.files[table]
-    schema = table_schema(table).columns
-    text = [name for name in columns if schema[name] == "text"]
+    schema = table_schema(table)
+    text = [name for name in columns if schema.columns[name] == "text"]
     try:
         with pq.ParquetFile(path, read_dictionary=text, page_checksum_verification=True) as parquet:
-            absent = [name for name in columns if name not in parquet.schema_arrow.names]
-            if absent:
-                raise DataError(f"table {table}: no column {absent[0]!r}", path)
-            arrow = parquet.read(columns=list(columns))
+            absent = {name for name in columns if name not in parquet.schema_arrow.names}
+            lost = sorted(absent - set(schema.added))
+            if lost:
+                raise DataError(f"table {table}: no column {lost[0]!r}", path)
+            arrow = parquet.read(columns=[name for name in columns if name not in absent])
     except FileNotFoundError as error:
         raise DataError(
             "ledger file is missing, though the run's manifest names it", path
@@ -257,10 +263,21 @@ def read_blocks(root: Path, part: PartInfo) -> dict[tuple[int, str], str]:
     found: dict[tuple[int, str], str] = {}
     for table in part.files:
         arrow = read_file(root, part, table, list(table_schema(table).columns))
-        rows = conform(table, Columns.from_arrow(arrow), part.files[table])
+        rows = conform(table, Columns.from_arrow(arrow), part.files[table], older=True)
         for block, digest in block_digests(table, rows).items():
             found[block, table] = digest
     return found
+
+
+def _completed(arrow: pa.Table, table: str, columns: Sequence[str]) -> pa.Table:
+    """Fill in what columns that were added later stand for in a file of an older format."""
+    added = table_schema(table).added
+    for name in columns:
+        if name not in arrow.column_names:
+            # The same type as a text column that was read: a dictionary.
+            values = pa.array([added[name]] * arrow.num_rows, type=pa.string())
+            arrow = arrow.append_column(name, values.dictionary_encode())
+    return arrow.select(list(columns))
 
 
 def _filtered(arrow: pa.Table, filters: Mapping[str, Any]) -> pa.Table:

@@ -33,11 +33,13 @@ Example:
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from coordination.messages import TEAM
 from coordination.protocols.table import TurnRow
 from coordination.room import Room
 from environments.core.errors import ConfigError, UnknownNameError
@@ -65,6 +67,14 @@ class Protocol(ABC):
     """Registered name."""
     seats: ClassVar[tuple[str, ...]] = ()
     """Seats that must be filled, all of them."""
+    members: ClassVar[str] = ""
+    """Name of seats of which there may be any number beside `seats`: ``member`` allows ``member``,
+    ``member_1``, ``member_2`` …; empty for none."""
+    least_members: ClassVar[int] = 1
+    """Fewest of them."""
+    outcome: ClassVar[str] = "judge"
+    """Whose decision is the verdict of the conversation: a seat, or
+    `coordination.messages.TEAM` where the protocol pools the decisions of members."""
     source: ClassVar[str] = ""
     """Where the protocol comes from."""
 
@@ -84,15 +94,39 @@ class Protocol(ABC):
         """
         given = list(seats)
         where = f"protocol {self.name!r}"
+        many = self.member_seats(given)
+        allowed = (*self.seats, *([self.members, f"{self.members}_1 …"] if self.members else []))
         for seat in given:
-            if seat not in self.seats:
-                raise UnknownNameError("seat", seat, self.seats, where)
+            if seat not in self.seats and seat not in many:
+                raise UnknownNameError("seat", seat, allowed, where)
         missing = [seat for seat in self.seats if seat not in given]
         if missing:
             raise ConfigError(
                 f"{where} needs the seats {', '.join(self.seats)}; "
                 f"nobody sits as {' or '.join(missing)} (filled: {', '.join(given) or 'none'})"
             )
+        if self.members and len(many) < self.least_members:
+            raise ConfigError(
+                f"{where} needs at least {self.least_members} seats named {self.members}_1, "
+                f"{self.members}_2 … (filled: {', '.join(given) or 'none'}); an agent with "
+                f"copies=n in the seat {self.members!r} fills n of them"
+            )
+
+    def member_seats(self, seats: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the given seats of which there may be any number, in their order."""
+        if not self.members:
+            return ()
+        named = re.compile(rf"{re.escape(self.members)}(_[1-9][0-9]*)?")
+        return tuple(s for s in seats if s not in self.seats and named.fullmatch(s))
+
+    def deciders(self, seats: Iterable[str]) -> tuple[str, ...]:
+        """Return the seats whose decisions make the verdict: the outcome's, or all members."""
+        return self.member_seats(seats) if self.outcome == TEAM else (self.outcome,)
+
+    def example(self, members: int = 3) -> tuple[str, ...]:
+        """Return the seats of a team that can hold this conversation, with so many members."""
+        count = max(members, self.least_members) if self.members else 0
+        return (*self.seats, *(f"{self.members}_{i + 1}" for i in range(count)))
 
     @abstractmethod
     def converse(self, room: Room) -> None:
@@ -100,7 +134,14 @@ class Protocol(ABC):
 
     @abstractmethod
     def table(self) -> list[TurnRow]:
-        """Return who acts at which turn, seeing what, where everybody reaches everybody."""
+        """Return who acts at which turn, seeing what, where everybody reaches everybody.
+
+        Of a protocol for any number of members: the table of `example`.
+        """
+
+    def table_for(self, seats: Iterable[str]) -> list[TurnRow]:
+        """Return the table of turns of a team; `table` wherever it does not depend on its size."""
+        return self.table()
 
     def _at_least_one(self, key: str, value: int) -> int:
         if value < 1:

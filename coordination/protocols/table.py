@@ -25,7 +25,8 @@ class TurnRow:
     turn: int
     seat: str
     kind: MessageKind
-    """What is asked of the seat; `MessageKind.RULING` is a decision, which nobody hears."""
+    """What is asked of the seat; `MessageKind.RULING` is a decision, which nobody hears. A pooled
+    decision is a ruling of the seat ``team``, which sees nothing but the members' own."""
     sees: tuple[Act, ...] = ()
     """Messages of other seats that it can see, where everybody reaches everybody. What a seat said
     itself it remembers anyway."""

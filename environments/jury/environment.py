@@ -19,6 +19,7 @@ from environments.council import Council
 from environments.generated import GeneratedEnvironment, check_ranges
 from environments.jury import rules
 from environments.truth import SealedTruth
+from environments.voting import nitzan_paroush_weights
 
 MAJORITY, WEIGHTED, EXPERT = "majority", "weighted", "expert"
 RULES = (MAJORITY, WEIGHTED, EXPERT)
@@ -90,7 +91,7 @@ class Jury(GeneratedEnvironment):
     def weights(self) -> NDArray[np.float64]:
         """[M] weights of the members' votes under the configured rule."""
         if self.config.rule == WEIGHTED:
-            return rules.nitzan_paroush_weights(self.accuracy)
+            return nitzan_paroush_weights(self.accuracy)
         if self.config.rule == EXPERT:
             return np.eye(len(self.accuracy))[int(np.argmax(self.accuracy))]
         return np.ones(len(self.accuracy))
@@ -205,7 +206,7 @@ class Jury(GeneratedEnvironment):
         }
         try:
             majority = rules.majority_accuracy(p, c.correlation)
-            weights = rules.nitzan_paroush_weights(p)
+            weights = nitzan_paroush_weights(p)
             weighted = rules.weighted_accuracy(p, weights, c.prior, c.correlation, use_prior=True)
             optimum = rules.optimal_accuracy(p, c.prior, c.correlation)
         except ConfigError:

@@ -11,6 +11,7 @@ from environments.cases import Split
 from environments.core.proof import Proof
 from environments.jury import rules
 from environments.jury.environment import Jury, JuryConfig
+from environments.voting import nitzan_paroush_weights
 
 PANEL = (0.9, 0.9, 0.6, 0.6, 0.6)
 """The five members of the published example."""
@@ -22,7 +23,7 @@ _CASES = 40_000
 def proofs() -> list[Proof]:
     """Return all proofs of the jury."""
     majorities = ((3, 0.648, 3), (5, 0.68256, 5), (11, 0.7535, 4), (25, 0.8462, 4))
-    weights = rules.nitzan_paroush_weights(PANEL)
+    weights = nitzan_paroush_weights(PANEL)
     expert = np.eye(len(PANEL))[0]
     found = [
         Proof(

@@ -23,18 +23,6 @@ MAX_PATTERNS = 2**20
 _TIE = 1e-9
 
 
-def nitzan_paroush_weights(accuracy: ArrayLike) -> NDArray[np.float64]:
-    """Return the best weights of independent votes, log(p / (1 - p)).
-
-    Source: Nitzan & Paroush 1982, Int. Econ. Rev. 23, 289; Shapley & Grofman 1984.
-
-    Args:
-        accuracy: [M] probabilities of being right, in (0, 1).
-    """
-    p = np.asarray(accuracy, dtype=np.float64)
-    return np.asarray(np.log(p) - np.log1p(-p))
-
-
 def majority_accuracy(accuracy: ArrayLike, correlation: float = 0.0) -> float:
     """Return the probability that a simple majority is right; a tie is a fair coin.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from coordination.messages import Delivery, Fault, MessageKind
+from coordination.messages import TEAM, Delivery, Fault, MessageKind
 from environments.core.columns import Columns
 from environments.core.errors import DataError
 
@@ -22,13 +22,14 @@ NOT_ASKED = -2
 NEEDED: dict[str, tuple[str, ...]] = {
     "rooms": (
         "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
-        "turns",
+        "turns", "outcome",
     ),
     "messages": ("room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "fault"),
     "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
     "decisions": (
         "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
-        "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "fault",
+        "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "condition",
+        "fault",
     ),
     "scores": (
         "room_id", "turn", "sender", "presentation", "truth", "correct", "p_true", "log_score",
@@ -44,13 +45,30 @@ NEEDED: dict[str, tuple[str, ...]] = {
 def verdicts(tables: Mapping[str, Columns]) -> Columns:
     """Return the decision that counts of every root room, with its score.
 
-    It is the judge's last combined decision (the last one of anybody where no seat is called
-    judge). Hypothetical decisions and child rooms are left out.
+    It is the last combined decision of the room's outcome: a seat (as a rule the judge), or
+    ``team`` where the decisions of members are pooled. Hypothetical decisions, those of other seats
+    (see `seat_decisions`) and child rooms are left out.
 
     Returns:
-        Columns of the decisions table without ``presentation`` and ``probe``, those of the scores
-        table, ``protocol``, and ``as_shown`` and ``swapped``: the choices under the room's own and
-        the swapped order of options, `NOT_ASKED` where there is none. Sorted by ``room_id``.
+        As `seat_decisions`, one row a room, sorted by ``room_id``.
+
+    Raises:
+        DataError: If a decision has no score.
+    """
+    every = seat_decisions(tables)
+    return every.take(every["seat"] == every["outcome"])
+
+
+def seat_decisions(tables: Mapping[str, Columns]) -> Columns:
+    """Return the last combined decision of every seat of every root room, with its score.
+
+    Members of a team, as well as the team, have one each.
+
+    Returns:
+        Columns of the decisions table without ``presentation``, ``probe`` and ``condition``, those
+        of the scores table, ``protocol`` and ``outcome`` of the room, and ``as_shown`` and
+        ``swapped``: the choices under the room's own and the swapped order of options, `NOT_ASKED`
+        where there is none. Sorted by ``room_id``, then ``sender``.
 
     Raises:
         DataError: If a decision has no score.
@@ -58,20 +76,22 @@ def verdicts(tables: Mapping[str, Columns]) -> Columns:
     decisions = tables["decisions"]
     decisions = decisions.take(~decisions["probe"].astype(bool))
     combined = decisions.take(decisions["presentation"] == COMBINED)
-    combined = combined.with_(judge=(combined["seat"] == "judge").astype(np.int64))
-    combined = combined.sort_by("room_id", "judge", "turn", "sender")
+    combined = combined.sort_by("room_id", "sender", "turn")
     last = np.ones(combined.n, dtype=bool)
-    last[:-1] = combined["room_id"][1:] != combined["room_id"][:-1]
+    last[:-1] = (combined["room_id"][1:] != combined["room_id"][:-1]) | (
+        combined["sender"][1:] != combined["sender"][:-1]
+    )
     combined = combined.take(last)
     rooms = tables["rooms"].sort_by("room_id")
     place = _find(rooms, combined, ("room_id",), "rooms")
     root = rooms["parent_room"][place] == -1
-    combined = combined.with_(protocol=rooms["protocol"][place]).take(root)
+    of_room = {name: rooms[name][place] for name in ("protocol", "outcome")}
+    combined = combined.with_(**of_room).take(root)
     scores = tables["scores"].take(tables["scores"]["presentation"] == COMBINED)
     scores = scores.sort_by("room_id", "turn", "sender")
     at = _find(scores, combined, ("room_id", "turn", "sender"), "scores")
     names = ("truth", "correct", "p_true", "log_score", "brier")
-    kept = [n for n in combined if n not in ("presentation", "probe", "judge")]
+    kept = [n for n in combined if n not in ("presentation", "probe", "condition")]
     return combined.select(kept).with_(
         **{name: scores[name][at] for name in names},
         as_shown=_choices(decisions, combined, 0),
@@ -84,9 +104,12 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
 
     Returns:
         ``verdict`` with ``words`` and ``messages`` said in the room, ``heard_words`` delivered to
-        the seat that decided, and ``tokens`` now those of the whole room: read and written by
-        language models (0 for numeric agents).
+        the seat that decided (to anybody, where the team did: each copy counts), and ``tokens`` now
+        those of the whole room: read and written by language models (0 for numeric agents).
     """
+    ruled = _rulings(tables)
+    deciding = _row_of(verdict, ruled["room_id"])
+    known = deciding >= 0
     messages = tables["messages"]
     row = _row_of(verdict, messages["room_id"])
     mine = row >= 0
@@ -95,7 +118,8 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
         words=_total(row[mine], messages["words"][mine], verdict.n),
         messages=np.bincount(row[mine][spoken], minlength=verdict.n),
         heard_words=_heard(tables, verdict),
-        tokens=verdict["tokens"] + _total(row[mine], messages["tokens"][mine], verdict.n),
+        tokens=_total(deciding[known], ruled["tokens"][known], verdict.n)
+        + _total(row[mine], messages["tokens"][mine], verdict.n),
     )
 
 
@@ -124,19 +148,39 @@ def arguing_sides(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
 def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
     """Return how many messages and verdicts of these rooms failed, by kind of fault.
 
-    Keys are ``message.<fault>``, ``verdict.<fault>`` and ``verdict.inconclusive``; zero counts are
-    left out.
+    Keys are ``message.<fault>``, ``verdict.<fault>`` and ``verdict.inconclusive``; where a team
+    decides also ``ballot.<fault>`` and ``ballot.abstained``, of its members. Zero counts are left
+    out.
     """
+    ruled = _rulings(tables)
+    room = _row_of(verdict, ruled["room_id"])
+    ballot = (room >= 0) & (ruled["seat"] != TEAM)
+    if verdict.n:
+        ballot &= (verdict["seat"] == TEAM)[np.maximum(room, 0)]
+    ballots = ruled.take(ballot)
     messages = tables["messages"]
     mine = _row_of(verdict, messages["room_id"]) >= 0
     found: dict[str, int] = {}
-    for kind, codes in (("message", messages["fault"][mine]), ("verdict", verdict["fault"])):
+    for kind, codes in (
+        ("message", messages["fault"][mine]),
+        ("ballot", ballots["fault"]),
+        ("verdict", verdict["fault"]),
+    ):
         for fault in Fault:
             count = int((codes == fault).sum())
             if fault != Fault.NONE and count:
                 found[f"{kind}.{fault.name.lower()}"] = count
-    undecided = int(((verdict["choice"] < 0) & (verdict["fault"] == Fault.NONE)).sum())
-    return found | ({"verdict.inconclusive": undecided} if undecided else {})
+    for name, rows in (("ballot.abstained", ballots), ("verdict.inconclusive", verdict)):
+        undecided = int(((rows["choice"] < 0) & (rows["fault"] == Fault.NONE)).sum())
+        found |= {name: undecided} if undecided else {}
+    return found
+
+
+def _rulings(tables: Mapping[str, Columns]) -> Columns:
+    """Return all combined decisions that were really made."""
+    decisions = tables["decisions"]
+    real = ~decisions["probe"].astype(bool) & (decisions["presentation"] == COMBINED)
+    return decisions.take(real)
 
 
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
@@ -144,13 +188,15 @@ def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
     row = _row_of(verdict, deliveries["room_id"])
     if not verdict.n or not deliveries.n:
         return np.zeros(verdict.n, dtype=np.int64)
-    to_judge = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
-    to_judge &= deliveries["recipient"] == verdict["sender"][np.maximum(row, 0)]
-    reached = deliveries.take(to_judge)
+    to_decider = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
+    at = np.maximum(row, 0)
+    decider = deliveries["recipient"] == verdict["sender"][at]
+    to_decider &= decider | (verdict["seat"] == TEAM)[at]
+    reached = deliveries.take(to_decider)
     keys = ("room_id", "turn", "sender")
     ordered = messages.sort_by(*keys)
     place = _find(ordered, reached, keys, "messages")
-    return _total(row[to_judge], ordered["words"][place], verdict.n)
+    return _total(row[to_decider], ordered["words"][place], verdict.n)
 
 
 def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ import typer
 from environments.core.errors import FacilitateError
 from experiments.commands.bench import bench
 from experiments.commands.check import check
+from experiments.commands.elo import elo
 from experiments.commands.examine import doctor
 from experiments.commands.fit import fit_proxy
 from experiments.commands.look import list_, show
@@ -21,6 +22,7 @@ from experiments.commands.proofs import proofs
 from experiments.commands.run import INTERRUPTED, resume, run
 from experiments.commands.runs import report, verify
 from experiments.commands.shared import Imports, reflow
+from experiments.commands.sweep import sweep
 
 # click's ClickException, whether typer vendors click or depends on it.
 _USAGE_ERROR: type[Exception] = next(
@@ -44,8 +46,8 @@ app = typer.Typer(
 )
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (run, resume),
-    "Look": (list_, show, report, fit_proxy),
+    "Run": (run, resume, sweep),
+    "Look": (list_, show, report, elo, fit_proxy),
     "Check": (verify, check, proofs, bench, doctor),
 }
 for _panel, _commands in _PANELS.items():

@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from environments.core.errors import ConfigError, UnknownNameError
 from experiments.config import components, typed
+from experiments.config.copies import expand_copies
 from experiments.config.overrides import compose, merge, parse_override
 from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import validate
@@ -142,7 +143,7 @@ def _read(path: Path) -> str:
 
 def _complete(data: Mapping[str, Any]) -> ScenarioConfig:
     """Check plain data against the schema, fill in all defaults, validate the combination."""
-    plain = typed.check(_resolve(dict(data)), ScenarioConfig, "")
+    plain = expand_copies(typed.check(_resolve(dict(data)), ScenarioConfig, ""))
     filled = OmegaConf.merge(OmegaConf.structured(ScenarioConfig), plain)
     missing = sorted(OmegaConf.missing_keys(filled))
     if missing:

@@ -32,8 +32,12 @@ class AgentConfig:
     role: str = MISSING
     """strong, weak or human_proxy."""
     information: str = "public"
-    """Information group of the environment: what this agent can see."""
+    """Information group of the environment: what this agent can see. A ``#`` in it is the number
+    of the copy."""
     policy: dict[str, Any] = field(default_factory=dict)
+    copies: int = 1
+    """How many such agents there are. With n > 1 the agent ``member`` stands for ``member_1`` to
+    ``member_n``, and a seat that it fills likewise (see `experiments.config.copies`)."""
 
 
 @dataclass
@@ -54,6 +58,11 @@ class ConversationConfig:
     """Quotes per message; further ones are cut off."""
     both_orders: bool = True
     """Judge under both presentation orders of the options; the verdict is the mean."""
+    initial: bool = False
+    """Record, as probes, how those who decide would decide before they have heard anything."""
+    influence: bool = False
+    """Record, as probes at the end, how those who decide would decide without each kind of message
+    that they have heard, later messages held fixed (see `coordination.probing`)."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ from environments.truth import PermutedTruth, SealedTruth
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_cohort, build_environment, build_objective
 from experiments.engine.build import build_protocol as configured_protocol
-from experiments.engine.converse import EXAM, Setting, examine, hold, scored, tally
+from experiments.engine.converse import Setting, examine, hold, scored, tally
 from experiments.engine.crew import EngineCrew
 from experiments.engine.feedback import audited_outcomes
 from experiments.engine.plan import Block, Plan
@@ -114,8 +114,9 @@ class ConversationHost:
                 experiences.append(taught.experience)
                 tables["labels"].append(taught.labels)
             outcomes.extend(
-                audited_outcomes(self._config.feedback, self._truth, room, block.replicate)
-                for room in rooms.values()
+                audited_outcomes(self._config.feedback, self._truth, room, block.replicate, seat)
+                for name, room in rooms.items()
+                for seat in self._protocols[name].deciders(room.seats)
                 if self._config.feedback.kind == "audited"
             )
             for arm, objective in self._objectives.items():
@@ -244,12 +245,10 @@ class ConversationHost:
             part = write_part(
                 self._root, stamp.tick, stamp.epoch, stamp.attempt, part_number, tables
             ).to_json()
-        exams = decided = {}
+        exams: dict[str, list[int]] = {}
+        decided: dict[str, list[int]] = {}
         if "scores" in tables:
-            exam = tables["scores"]["conversation"] == EXAM
-            measured = exam & (tables["scores"]["split"] != Split.TEACHING.value)
-            exams = tally({"scores": tables["scores"].take(measured)}, "agent_id")
-            decided = tally({"scores": tables["scores"].take(~exam)}, "conversation")
+            decided, exams = tally(tables)
         return {
             "part": part,
             "conversations": decided,

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.cohort import Crew
+from coordination.probing import probe_influence, probe_initial
 from coordination.protocols.base import Protocol
 from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
 from environments.base import Environment
-from environments.cases import Cases
+from environments.cases import Cases, Split
 from environments.core.columns import Columns
 from environments.core.keyed import hash_id, name_key
 from environments.truth import SealedTruth
+from experiments.analysis.ledger_view import verdicts
 from experiments.config.schema import ConversationConfig
 from experiments.engine.plan import Block, Plan
 
@@ -33,7 +35,7 @@ class Setting:
     tick: int
     block: Block
 
-    def place(self, conversation: str, protocol: str) -> RoomPlace:
+    def place(self, conversation: str, protocol: str, outcome: str) -> RoomPlace:
         """Return the constants that the ledger keeps for a conversation's rooms."""
         return RoomPlace(
             tick=self.tick,
@@ -42,6 +44,7 @@ class Setting:
             conversation=conversation,
             protocol=protocol,
             seed=self.block.replicate,
+            outcome=outcome,
         )
 
 
@@ -74,19 +77,24 @@ def hold(setting: Setting, conversation: str, protocol: Protocol, cases: Cases) 
         agent_id = np.full(cases.n, setting.plan.agent_id(replicate, agent), dtype=np.int64)
         information = setting.plan.config.agents[agent].information
         seats[seat] = SeatSpec(agent_id, information, version=none, adapter=none)
+    deciders = protocol.deciders(seats)
     room = Room.open_root(
         cases,
         setting.environment,
         seats,
         setting.crew,
         rules_of(config, setting.plan.config.mutations.blank_messages),
-        setting.place(conversation, str(config.protocol["name"])),
+        setting.place(conversation, str(config.protocol["name"]), protocol.outcome),
         replicate=np.full(cases.n, replicate, dtype=np.int64),
         room_id=_room_ids(
-            conversation, setting.tick, replicate, cases.case_id, seats["judge"].agent_id
+            conversation, setting.tick, replicate, cases.case_id, seats[deciders[0]].agent_id
         ),
     )
+    if config.initial:
+        probe_initial(room, deciders)
     protocol.converse(room)
+    if config.influence:
+        probe_influence(room, deciders)
     return room
 
 
@@ -113,7 +121,7 @@ def examine(
         {"judge": seat},
         setting.crew,
         rules,
-        setting.place(EXAM, "naive"),
+        setting.place(EXAM, "naive", "judge"),
         replicate=np.full(len(rows), replicate, dtype=np.int64),
         room_id=_room_ids(EXAM, setting.tick, replicate, cases.case_id[rows], agent_id),
     )
@@ -143,11 +151,20 @@ def scored(decisions: Columns, truth: SealedTruth) -> Columns:
     return Columns({**{name: real[name] for name in _KEPT}, **scores})
 
 
-def tally(tables: Mapping[str, Columns], by: str) -> dict[str, list[int]]:
-    """Return [right verdicts, verdicts] by conversation or agent, for progress and metrics."""
-    scores = tables["scores"]
-    verdict = scores["presentation"] == -1
-    keys, correct = scores[by][verdict], scores["correct"][verdict]
+def tally(tables: Mapping[str, Columns]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Return [right verdicts, verdicts] by conversation, and by student of those in exams.
+
+    Verdicts of the exam on teaching cases (what a student thinks of what it is taught) are left
+    out of the second.
+    """
+    found = verdicts(tables)
+    exam = found["conversation"] == EXAM
+    measured = exam & (found["split"] != Split.TEACHING.value)
+    return _tally(found.take(~exam), "conversation"), _tally(found.take(measured), "agent_id")
+
+
+def _tally(found: Columns, by: str) -> dict[str, list[int]]:
+    keys, correct = found[by], found["correct"]
     return {
         str(key): [int(correct[keys == key].sum()), int((keys == key).sum())]
         for key in sorted(set(keys.tolist()))

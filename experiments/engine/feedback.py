@@ -16,16 +16,19 @@ from experiments.config.schema import FeedbackConfig
 
 
 def audited_outcomes(
-    config: FeedbackConfig, truth: SealedTruth, room: Room, replicate: int
+    config: FeedbackConfig, truth: SealedTruth, room: Room, replicate: int, seat: str
 ) -> Columns:
     """Return outcome rows (see `coordination.cohort.Cohort.settle`) of the audited rooms.
 
+    They are for the agents in one seat that decides, about all others who gave it advice.
     An adviser's advice is the stance of its last message; it proved right (feedback 1) if that is
     the right option. Which cases are audited is a keyed draw that does not look at them.
     """
     tables = room.record()
     messages, rooms = tables["messages"], tables["rooms"]
-    advice = messages.take((messages["stance"] >= 0) & (messages["fault"] == 0))
+    advice = messages.take(
+        (messages["stance"] >= 0) & (messages["fault"] == 0) & (messages["seat"] != seat)
+    )
     advice = advice.sort_by("room_id", "sender", "turn")
     last = np.ones(advice.n, dtype=bool)
     if advice.n > 1:
@@ -39,7 +42,7 @@ def audited_outcomes(
     advice, case_id = advice.take(audited), case_id[audited]
     unique, inverse = np.unique(case_id, return_inverse=True)
     right = truth.reveal(unique, "feedback")[inverse]
-    judge = room.seat("judge").agent_id
+    judge = room.seat(seat).agent_id
     room_order = np.argsort(room.room_id, kind="stable")
     judge_row = room_order[np.searchsorted(room.room_id[room_order], advice["room_id"])]
     return Columns(

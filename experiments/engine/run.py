@@ -40,6 +40,7 @@ def run_scenario(
     out: Path,
     progress: Progress,
     at: Callable[[str], None] = _nothing,
+    report: bool = True,
 ) -> RunResult:
     """Run a scenario in a new directory.
 
@@ -51,6 +52,7 @@ def run_scenario(
         out: A directory that does not exist or is empty.
         progress: Is told what happens.
         at: Called with the name of every commit point.
+        report: Whether to write ``report.html``; ``facilitate report`` writes it later.
 
     Raises:
         ConfigError: If the scenario or the runtime cannot work.
@@ -70,7 +72,7 @@ def run_scenario(
             except FacilitateError:
                 run.discard()  # refused before anything was committed: leave nothing half-written
                 raise
-            return _finish(config, run, progress, started)
+            return _finish(config, run, progress, started, report)
     finally:
         runtime.close()
 
@@ -80,6 +82,7 @@ def resume_run(
     progress: Progress,
     overrides: list[str],
     at: Callable[[str], None] = _nothing,
+    report: bool = True,
 ) -> RunResult:
     """Continue a run from its last committed snapshot.
 
@@ -88,6 +91,7 @@ def resume_run(
         progress: Is told what happens.
         overrides: ``runtime.*`` settings that may differ from the first start.
         at: Called with the name of every commit point.
+        report: Whether to write ``report.html``.
 
     Raises:
         RunError: If it is no run, is already complete, or was written by a newer version.
@@ -103,17 +107,18 @@ def resume_run(
         runtime = open_runtime(config)
         try:
             Driver(config, run, runtime, progress, at).run()
-            return _finish(config, run, progress, started)
+            return _finish(config, run, progress, started, report)
         finally:
             runtime.close()
 
 
 def _finish(
-    config: ScenarioConfig, run: RunDirectory, progress: Progress, started: float
+    config: ScenarioConfig, run: RunDirectory, progress: Progress, started: float, report: bool
 ) -> RunResult:
-    progress.stage("computing intervals and writing the report")
+    progress.stage("computing intervals" + " and writing the report" * report)
     summary = summarize_run(run, wall_s=time.monotonic() - started)
     run.finish(summary)
-    write_report(run)
+    if report:
+        write_report(run)
     progress.finish()
     return RunResult(run.path, json.loads((run.path / "summary.json").read_text()))

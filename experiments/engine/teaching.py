@@ -33,8 +33,8 @@ class Taught:
 
 
 def verdict_rows(room: Room) -> VerdictRows:
-    """Return the judge's verdicts of a room as objectives take them."""
-    verdict = room.verdict("judge")
+    """Return the verdicts of a room as objectives take them: those of its outcome."""
+    verdict = room.verdict(room.outcome)
     return VerdictRows(verdict.probs, verdict.choice, verdict.fault, verdict.room_id)
 
 

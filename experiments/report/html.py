@@ -8,8 +8,6 @@ scripts and external resources besides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,46 +20,12 @@ from experiments.report import cells as tables
 from experiments.report import figures
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
+from experiments.report.page import Block, Figure, Section, render_page
 from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
 REPORT_FILE = "report.html"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing with its caption."""
-
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """Long text behind a fold."""
-
-    title: str
-    text: str
-    open: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the report; empty ones are left out."""
-
-    id: str
-    title: str
-    texts: tuple[str, ...] = ()
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Cells, ...] = ()
-    rooms: tuple[ShownRoom, ...] = ()
-    blocks: tuple[Block, ...] = field(default=())
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not (self.figures or self.rooms or self.blocks or self.tables)
 
 
 def write_report(run_directory: RunDirectory | Path | str) -> Path:
@@ -97,10 +61,6 @@ def render_report(
         rooms_missing: Why conversations cannot be shown; '' if they can.
         wall_s: Seconds that the run took, where known.
     """
-    from jinja2 import Environment as Templates
-    from jinja2 import StrictUndefined
-    from markupsafe import Markup
-
     analysis = data.analysis
     sections = [
         _comparison(analysis),
@@ -112,34 +72,16 @@ def render_report(
         _environment(data),
         _reproduce(data, wall_s),
     ]
-    assets = resources.files("experiments.report") / "assets"
-    templates = Templates(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = templates.from_string((assets / "report.html").read_text("utf-8"))
-    return template.render(
-        title=f"{data.config.name} on {environment_name(analysis)}",
-        kicker=f"{data.config.name} on {environment_name(analysis)}, "
-        f"{analysis.seeds} seed{'s' * (analysis.seeds != 1)} from {data.config.seed}",
-        sentence=first_sentence(analysis),
-        illustrative=analysis.illustrative,
+    seeds = f"{analysis.seeds} seed{'s' * (analysis.seeds != 1)} from {data.config.seed}"
+    about = f"{data.config.name} on {environment_name(analysis)}"
+    return render_page(
+        about,
+        f"{about}, {seeds}",
+        first_sentence(analysis),
+        sections,
         description=data.config.description,
-        style=Markup((assets / "report.css").read_text("utf-8")),
-        sections=[_safe(section) for section in sections if not section.empty],
+        illustrative=analysis.illustrative,
     )
-
-
-def _safe(section: Section) -> dict[str, Any]:
-    """Return a section as the template takes it: of all texts, only our own figures are markup."""
-    from markupsafe import Markup
-
-    return {
-        "id": section.id,
-        "title": section.title,
-        "texts": section.texts,
-        "figures": [{"svg": Markup(f.svg), "caption": f.caption} for f in section.figures],
-        "tables": section.tables,
-        "rooms": section.rooms,
-        "blocks": section.blocks,
-    }
 
 
 def _rooms(run: RunDirectory, data: RunData) -> tuple[list[ShownRoom], str]:

@@ -229,7 +229,7 @@ def test_probe_is_heard_by_nobody_and_takes_no_turn():
     real = probed["decisions"].take(~probed["decisions"]["probe"])
     assert real.digest() == plain["decisions"].digest()
     extra = probed["decisions"].take(probed["decisions"]["probe"])
-    assert extra["presentation"].tolist() == [2, 4] * 4, "1 was the draft"
+    assert extra["presentation"].tolist() == [2, 3] * 4, "the draft is no decision"
     assert extra["turn"].tolist() == [1] * 8
 
 

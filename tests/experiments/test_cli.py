@@ -57,6 +57,8 @@ def test_every_command_has_help_with_an_example(capsys):
         *(
             "run",
             "resume",
+            "sweep",
+            "elo",
             "list",
             "show",
             "report",

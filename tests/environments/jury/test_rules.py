@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from environments.core.errors import ConfigError
 from environments.jury.rules import (
     majority_accuracy,
-    nitzan_paroush_weights,
     optimal_accuracy,
     weighted_accuracy,
 )
+from environments.voting import nitzan_paroush_weights
 
 PANEL = (0.9, 0.9, 0.6, 0.6, 0.6)
 ACCURACIES = st.lists(st.floats(0.02, 0.98), min_size=1, max_size=6)

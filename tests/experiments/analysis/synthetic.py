@@ -223,7 +223,8 @@ def _converse(world, plan, parts, replicate, split, name, ids, tick) -> np.ndarr
         Columns(
             {**place, **about, "protocol": np.full(n, name, object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
-             "depth": np.zeros(n, np.int64), "turns": np.full(n, rounds + 1)}
+             "depth": np.zeros(n, np.int64), "turns": np.full(n, rounds + 1),
+             "outcome": np.full(n, "judge", object)}
         )
     )  # fmt: skip
     first = draw.integers(k, ids, replicate, 1)
@@ -318,6 +319,7 @@ def _decide(world, parts, place, about, agent, sender, turn, order, probs, adapt
                 "probs": probs,
                 "tokens": np.zeros(n, np.int64),
                 "probe": np.zeros(n, bool),
+                "condition": np.full(n, "", object),
                 "version": np.full(n, -1),
                 "adapter": np.broadcast_to(np.asarray(adapter), (n,)),
                 "attempt": np.zeros(n, np.int64),
@@ -369,7 +371,8 @@ def _exam(world, plan, parts, replicate, split, tick, arm, student, ids) -> None
         Columns(
             {**place, **about, "protocol": np.full(n, "naive", object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
-             "depth": np.zeros(n, np.int64), "turns": np.ones(n, np.int64)}
+             "depth": np.zeros(n, np.int64), "turns": np.ones(n, np.int64),
+             "outcome": np.full(n, "judge", object)}
         )
     )  # fmt: skip
     for order in (0, -1):

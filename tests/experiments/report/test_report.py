@@ -16,7 +16,7 @@ from experiments.analysis.estimate import Estimate
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import resolved_yaml
 from experiments.engine.build import build_environment
-from experiments.report import figures
+from experiments.report import drawing, figures
 from experiments.report.cells import Cells, checks_table, conversations_table
 from experiments.report.html import write_report
 from experiments.report.tables import fitting, print_analysis, print_summary, rich_table
@@ -163,7 +163,7 @@ def test_figures_carry_unique_ids_and_follow_the_page():
     for svg in drawn:
         used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
         assert used <= set(ids)
-        assert "currentColor" in svg and figures._INK not in svg and figures._FAINT not in svg
+        assert "currentColor" in svg and drawing.INK not in svg and drawing.FAINT not in svg
     assert drawn[0] == figures.learning_curve(found)
 
 

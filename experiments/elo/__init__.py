@@ -1,0 +1,1 @@
+"""Elo ratings of oversight games, and what they predict over a gap of capability."""

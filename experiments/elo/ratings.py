@@ -1,0 +1,196 @@
+"""Elo ratings of two-sided games by penalized maximum likelihood.
+
+The model is ``P(i beats j) = 1 / (1 + 10^((R_j - R_i) / 400))`` (Elo 1978; the same as Bradley &
+Terry 1952 on another scale). An agent has one rating for each role that it plays, since arguing for
+the truth and arguing against it are different skills; the caller makes a player of each pair.
+
+Only differences of ratings are identified. The gauge is mean 0, in every connected component of the
+graph of who met whom; ratings of different components cannot be compared. A perfect record has no
+finite maximum likelihood, therefore every rating bears a weak Gaussian penalty with standard
+deviation `PENALTY_ELO` around that mean: it weighs as much as an eighth of one even game.
+
+Intervals are parametric: results are drawn again from the fitted probabilities and fitted again.
+They treat games as independent given the ratings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from environments.core.errors import DataError
+from environments.core.keyed import Keyed
+from experiments.analysis.estimate import Estimate
+from experiments.analysis.statistics import LEVEL
+
+SCALE = 400.0 / float(np.log(10.0))
+"""Elo points in one unit of log-odds."""
+PENALTY_ELO = 1000.0
+"""Standard deviation of the penalty on ratings, in Elo points."""
+RESAMPLES = 1000
+_STEP = 3.0
+_ROUNDS = 200
+_TOLERANCE = 1e-10
+_CHUNK = 1 << 22
+
+
+def win_probability(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Return P(first beats second) of ratings in Elo points; broadcasts.
+
+    Example:
+        >>> round(float(win_probability(400.0, 0.0)), 6)
+        0.909091
+    """
+    return special.expit((np.asarray(first, float) - np.asarray(second, float)) / SCALE)
+
+
+def rating_gap(probability: ArrayLike) -> NDArray[np.float64]:
+    """Return the difference of ratings at which the first wins with a probability."""
+    return special.logit(np.asarray(probability, float)) * SCALE
+
+
+@dataclass(frozen=True)
+class Games:
+    """Results of P players: one row for each pair that met in these roles."""
+
+    first: NDArray[np.int64]
+    """[M] player, e.g. in the honest role."""
+    second: NDArray[np.int64]
+    """[M] its opponent."""
+    wins: NDArray[np.float64]
+    """[M] games that the first won; a draw is half a win."""
+    played: NDArray[np.int64]
+    """[M] games."""
+    players: int
+    """P"""
+
+    def __post_init__(self) -> None:
+        """Refuse results that cannot be."""
+        if not len(self.played):
+            raise DataError("no games: nothing to rate")
+        if (self.first == self.second).any():
+            raise DataError("a player does not meet itself; give each role a player of its own")
+        if (self.played < 1).any() or (self.wins < 0).any() or (self.wins > self.played).any():
+            raise DataError("wins lie between 0 and the games played, which are at least 1")
+        met = np.concatenate([self.first, self.second])
+        if met.min() < 0 or met.max() >= self.players:
+            raise DataError(f"players are numbered 0 to {self.players - 1}")
+
+
+def fit_ratings(games: Games, wins: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Return the penalized maximum-likelihood ratings in Elo points, mean 0 in each component.
+
+    Args:
+        games: Who met whom how often.
+        wins: [B, M] results of B histories, rated independently; by default those of ``games``.
+
+    Returns:
+        [P], or [B, P] where ``wins`` is given.
+    """
+    results = games.wins[None] if wins is None else wins
+    design = np.zeros((len(games.played), games.players))
+    rows = np.arange(len(games.played))
+    design[rows, games.first] = 1.0
+    design[rows, games.second] = -1.0
+    ridge = (SCALE / PENALTY_ELO) ** 2
+    part = max(1, _CHUNK // max(1, games.players * max(games.players, len(rows))))
+    found = [
+        _newton(design, games.played.astype(np.float64), results[start : start + part], ridge)
+        for start in range(0, len(results), part)
+    ]
+    ratings = np.concatenate(found) * SCALE
+    return ratings[0] if wins is None else ratings
+
+
+def _newton(
+    design: NDArray[np.float64],
+    played: NDArray[np.float64],
+    wins: NDArray[np.float64],
+    ridge: float,
+) -> NDArray[np.float64]:
+    """Maximize the concave penalized log-likelihood of every row of ``wins``, in log-odds."""
+    players = design.shape[1]
+    rating = np.zeros((len(wins), players))
+    for _ in range(_ROUNDS):
+        p = special.expit(rating @ design.T)
+        slope = (wins - played * p) @ design - ridge * rating
+        weight = played * p * (1 - p)
+        bend = (design.T[None] * weight[:, None, :]) @ design + ridge * np.eye(players)
+        step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+        # Far out the curvature vanishes and a full step would leap: it is cut to `_STEP`.
+        longest = np.abs(step).max(axis=1, keepdims=True)
+        rating += step * np.minimum(1.0, _STEP / np.maximum(longest, _TOLERANCE))
+        if longest.max() < _TOLERANCE:
+            break
+    return rating
+
+
+def components(games: Games) -> NDArray[np.int64]:
+    """Return the connected component of each player, [P]; players of one can be compared."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ones = np.ones(len(games.first))
+    shape = (games.players, games.players)
+    graph = coo_matrix((ones, (games.first, games.second)), shape=shape)
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Rated players."""
+
+    games: Games
+    rating: NDArray[np.float64]
+    """[P] Elo points."""
+    draws: NDArray[np.float64]
+    """[B, P] ratings of redrawn histories."""
+    component: NDArray[np.int64]
+    """[P]"""
+
+    def estimates(self) -> list[Estimate]:
+        """Return each player's rating with its interval; n counts its games."""
+        low, high = np.quantile(self.draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+        played = np.zeros(self.games.players, dtype=np.int64)
+        np.add.at(played, self.games.first, self.games.played)
+        np.add.at(played, self.games.second, self.games.played)
+        return [
+            Estimate(float(r), float(lo), float(hi), int(n))
+            if n
+            else Estimate.missing("played no game")
+            for r, lo, hi, n in zip(self.rating, low, high, played, strict=True)
+        ]
+
+    def deviation(self) -> NDArray[np.float64]:
+        """Return the standard deviation of each rating over the redrawn histories, [P]."""
+        return np.asarray(self.draws.std(axis=0, ddof=1))
+
+    def success(self, first: int, second: int) -> Estimate:
+        """Return P(first beats second) with its interval."""
+        if self.component[first] != self.component[second]:
+            return Estimate.missing("the two never met, not even through others")
+        draws = win_probability(self.draws[:, first], self.draws[:, second])
+        low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+        met = (self.games.first == first) & (self.games.second == second)
+        met |= (self.games.first == second) & (self.games.second == first)
+        value = float(win_probability(self.rating[first], self.rating[second]))
+        return Estimate(value, float(low), float(high), int(self.games.played[met].sum()))
+
+
+def rate(games: Games, seed: int, resamples: int = RESAMPLES) -> Ratings:
+    """Rate players, with a parametric bootstrap.
+
+    Args:
+        games: Results.
+        seed: Keys the bootstrap.
+        resamples: Redrawn histories, B.
+    """
+    rating = fit_ratings(games)
+    p = win_probability(rating[games.first], rating[games.second])
+    rows = np.arange(len(games.played))
+    luck = Keyed(seed, "elo.bootstrap").uniform(np.arange(resamples)[:, None], rows)
+    wins = stats.binom.ppf(luck, games.played, p)
+    return Ratings(games, rating, fit_ratings(games, wins), components(games))

@@ -1,0 +1,172 @@
+"""Tables and the page of ``facilitate elo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coordination.ledger.files import replace_file
+from experiments.analysis.estimate import Estimate
+from experiments.elo.figures import ratings_figure, scaling_figure
+from experiments.elo.oversight import OversightResult, Rated, to_json
+from experiments.elo.ratings import PENALTY_ELO
+from experiments.report.cells import NOTHING, Cells, amount, percent
+from experiments.report.page import Figure, Section, render_page
+from experiments.runs.strict_json import encode
+
+JSON_FILE, PAGE_FILE = "elo.json", "elo.html"
+
+
+def title_of(one: Rated) -> str:
+    """Return what a table of games is about."""
+    return f"{one.table.conversation}, {one.table.kind} game" if one.table.conversation else (
+        "general capability: decisions made alone"
+    )  # fmt: skip
+
+
+def ratings_table(one: Rated, capability: str) -> Cells:
+    """Return every player's rating, best first within its role."""
+    grouped = len(set(one.ratings.component.tolist())) > 1
+    header = ("player", "role", "Elo", "games", capability, *(["group"] if grouped else []))
+    rows = sorted(
+        zip(
+            one.table.players,
+            one.estimates,
+            one.capability,
+            one.ratings.component.tolist(),
+            strict=True,
+        ),
+        key=lambda row: (row[0].role, -(row[1].value or 0.0)),
+    )
+    cells = tuple(
+        (
+            player.agent,
+            player.role or NOTHING,
+            amount(estimate).replace("-", "−"),
+            str(estimate.n),
+            NOTHING if known is None else f"{known:.4g}",
+            *([str(group + 1)] if grouped else []),
+        )
+        for player, estimate, known, group in rows
+    )
+    notes = [
+        "Intervals at 95 %: parametric bootstrap, games independent given the ratings. Mean 0; "
+        f"penalty: a Gaussian with standard deviation {PENALTY_ELO:g} points."
+    ]
+    if grouped:
+        notes.append("Ratings of different groups do not compare: their players never met.")
+    return Cells(title_of(one), header, cells, tuple(range(2, len(header))), tuple(notes))
+
+
+def pairs_table(one: Rated) -> Cells:
+    """Return how each pair fared, measured and fitted."""
+    players = one.table.players
+    rows = tuple(
+        (
+            f"{players[met.first].agent} {players[met.first].role}".rstrip(),
+            f"{players[met.second].agent} {players[met.second].role}".rstrip(),
+            str(met.measured.n),
+            percent(met.measured),
+            percent(met.fitted),
+            NOTHING if met.gap is None else f"{met.gap:.4g}",
+        )
+        for met in one.met
+    )
+    header = ("first", "second", "games", "first won, %", "fitted, %", "gap")
+    notes = ("First won: Wilson's interval. Fitted: from the ratings, parametric bootstrap.",)
+    return Cells(f"{title_of(one)}: pairs", header, rows, (2, 3, 4, 5), notes)
+
+
+def predictions_table(one: Rated) -> Cells:
+    """Return the success of oversight over a gap, as the fits predict it."""
+    rows = []
+    for prediction in one.predictions:
+        places = range(0, len(prediction.gap), max(1, len(prediction.gap) // 5))
+        for i in places:
+            chain = prediction.chain[i]
+            rows.append(
+                (
+                    prediction.form,
+                    f"{prediction.gap[i]:.4g}",
+                    percent(Estimate(float(prediction.direct[i]))),
+                    percent(Estimate(chain.success)),
+                    str(chain.steps),
+                )
+            )
+    header = ("fit", "gap", "one step, %", "best chain, %", "steps")
+    notes = (
+        "Extrapolation from fitted ratings, not a measurement; overseer at the lowest capability "
+        "of the first role (Engels et al. 2025, arXiv 2504.18530).",
+    )
+    return Cells(f"{title_of(one)}: over a gap", header, tuple(rows), (1, 2, 3, 4), notes)
+
+
+def tables_of(result: OversightResult) -> list[Cells]:
+    """Return all tables, as console and page show them."""
+    found = []
+    for one in result.rated:
+        found += [ratings_table(one, result.capability), pairs_table(one), predictions_table(one)]
+    return [cells for cells in found if cells.rows]
+
+
+def notes_of(result: OversightResult) -> list[str]:
+    """Return what was left out and why."""
+    notes = [
+        f"{title_of(one)}: no fit against {result.capability}: {one.fits_missing}."
+        for one in result.rated
+        if one.fits_missing and one.table.conversation
+    ]
+    if result.skipped:
+        told = "; ".join(f"{count}: {reason}" for reason, count in result.skipped.items())
+        notes.append(f"Rooms that are no game, of {result.rooms}: {told}.")
+    return notes
+
+
+def headline(result: OversightResult) -> str:
+    """Return the first sentence: how often the honest side won."""
+    parts = []
+    for one in result.rated:
+        if one.table.conversation:
+            won, played = one.table.games.wins.sum(), one.table.games.played.sum()
+            role = one.table.players[int(one.table.games.first[0])].role
+            parts.append(f"{one.table.conversation}: {role} won {won / played:.0%} of {played:n}")
+    return "; ".join(parts) or "Ratings of decisions made alone"
+
+
+def write_elo(result: OversightResult, folder: Path) -> Path:
+    """Write ``elo.json`` and ``elo.html`` into a folder and return the page's path.
+
+    Raises:
+        RunError: If the file system refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / JSON_FILE, encode(to_json(result), JSON_FILE, indent=2))
+    sections = [
+        Section(
+            f"game-{place}",
+            title_of(one),
+            figures=(
+                Figure(ratings_figure(one, place), "Ratings with 95 % intervals, mean 0."),
+            ),
+            tables=tuple(
+                cells
+                for cells in (ratings_table(one, result.capability), pairs_table(one),
+                              predictions_table(one))
+                if cells.rows
+            ),
+        )
+        for place, one in enumerate(result.rated)
+    ]  # fmt: skip
+    drawn = scaling_figure(result)
+    if drawn:
+        told = (
+            "Left: ratings in the oversight game against capability, lines fitted by weighted "
+            "least squares (dashed: between plateaus). Right: measured success of each pair (dots, "
+            "Wilson's interval) and what the fits predict for one step and for the best chain."
+        )
+        sections.insert(
+            0, Section("scaling", "Oversight over a gap", figures=(Figure(drawn, told),))
+        )
+    page = render_page("Elo ratings", "Elo ratings of oversight games", headline(result), sections,
+                       " ".join(notes_of(result)))  # fmt: skip
+    replace_file(folder / PAGE_FILE, page.encode("utf-8"))
+    return folder / PAGE_FILE

@@ -1,0 +1,130 @@
+"""Ratings: exact cases, recovery of known ratings, gauge, intervals, refusals."""
+
+import numpy as np
+import pytest
+
+from environments.core.errors import DataError
+from environments.core.keyed import Keyed
+from experiments.elo.proofs import CASES, proofs
+from experiments.elo.ratings import (
+    PENALTY_ELO,
+    Games,
+    components,
+    fit_ratings,
+    rate,
+    rating_gap,
+    win_probability,
+)
+
+
+def games(first, second, wins, played, players):
+    as_int = [np.asarray(a, dtype=np.int64) for a in (first, second, played)]
+    return Games(as_int[0], as_int[1], np.asarray(wins, float), as_int[2], players)
+
+
+def league(ratings, honest, played, seed=3):
+    """Everybody honest meets everybody dishonest; results drawn from the model."""
+    ratings = np.asarray(ratings, float)
+    first, second = (
+        a.ravel()
+        for a in np.meshgrid(np.arange(honest), np.arange(honest, len(ratings)), indexing="ij")
+    )
+    p = win_probability(ratings[first], ratings[second])
+    luck = Keyed(seed, "league").uniform(np.arange(len(p)), shape=(played,))
+    wins = (luck < p[:, None]).sum(axis=1)
+    return games(first, second, wins, np.full(len(p), played), len(ratings))
+
+
+def test_every_proof_holds():
+    assert len(proofs()) == 1 + 2 * len(CASES)
+    for proof in proofs():
+        assert proof.ok, proof
+
+
+def test_win_probability_is_symmetric_and_inverts():
+    assert win_probability(0, 0) == 0.5
+    assert win_probability(120, -30) + win_probability(-30, 120) == pytest.approx(1)
+    assert rating_gap(win_probability(137.5, 0)) == pytest.approx(137.5)
+
+
+def test_two_players_get_the_gap_of_their_win_rate():
+    """With many games the penalty is negligible: 3 of 4 wins is 400 log10 3 = 190.85 points."""
+    found = fit_ratings(games([0], [1], [75_000], [100_000], 2))
+    assert found[0] - found[1] == pytest.approx(400 * np.log10(3), abs=0.01)
+    assert found.sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_expected_results_give_back_the_ratings_that_made_them():
+    truth = np.array([250.0, 40.0, -90.0, 130.0, -60.0, -270.0])
+    truth -= truth.mean()
+    first, second = np.repeat([0, 1, 2], 3), np.tile([3, 4, 5], 3)
+    p = win_probability(truth[first], truth[second])
+    n = np.full(9, 10**6)
+    assert fit_ratings(games(first, second, p * n, n, 6)) == pytest.approx(truth, abs=0.05)
+
+
+def test_recovers_known_ratings_within_their_intervals():
+    """Nine players: 95 % intervals hold at least 7 of 9 (P < .008 to miss three)."""
+    truth = np.array([180.0, 60, -40, 20, 150, -120, -30, 90, -310])
+    found = rate(league(truth, 4, 400), seed=1, resamples=400)
+    pairs = zip(found.estimates(), truth - truth.mean(), strict=True)
+    inside = [e.low <= t <= e.high for e, t in pairs]
+    assert sum(inside) >= 7
+    assert np.abs(found.rating - (truth - truth.mean())).max() < 60  # 3 × the largest deviation
+    assert all(e.low < e.value < e.high for e in found.estimates())
+
+
+def test_intervals_cover():
+    """95 % intervals of one gap hold it in .90 to .99 of 200 histories (sd .015)."""
+    truth = np.array([80.0, -80.0])
+    covered = 0
+    for history in range(200):
+        found = rate(league(truth, 1, 60, seed=history), seed=history, resamples=200)
+        low, high = np.quantile(found.draws[:, 0], (0.025, 0.975))
+        covered += low <= 80.0 <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_a_perfect_record_is_finite_and_grows_with_games():
+    few, many = (fit_ratings(games([0], [1], [n], [n], 2))[0] for n in (10, 1000))
+    assert 0 < few < many < 2 * PENALTY_ELO
+
+
+def test_mean_is_zero_in_each_component_and_strangers_are_not_compared():
+    two = games([0, 2], [1, 3], [8, 3], [10, 10], 4)
+    found = rate(two, seed=0, resamples=50)
+    assert found.rating[:2].sum() == pytest.approx(0, abs=1e-8)
+    assert found.rating[2:].sum() == pytest.approx(0, abs=1e-8)
+    assert len(set(components(two))) == 2
+    assert found.success(0, 3).value is None and "never met" in found.success(0, 3).reason
+    met = found.success(0, 1)
+    assert met.n == 10 and met.low < met.value < met.high
+    # The penalty of an eighth of a game moves 8 of 10 wins by less than half a percent.
+    assert met.value == pytest.approx(0.8, abs=0.005)
+
+
+def test_the_order_of_rows_and_splitting_them_changes_nothing():
+    whole = games([0, 1], [2, 2], [6, 3], [10, 10], 3)
+    parts = games([1, 0, 0], [2, 2, 2], [3, 4, 2], [10, 6, 4], 3)
+    assert fit_ratings(parts) == pytest.approx(fit_ratings(whole), abs=1e-8)
+
+
+def test_swapping_the_sides_mirrors_the_result():
+    one = games([0], [1], [7], [10], 2)
+    other = games([1], [0], [3], [10], 2)
+    assert fit_ratings(one) == pytest.approx(fit_ratings(other), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (([], [], [], [], 2), "no games"),
+        (([0], [0], [1], [2], 2), "meet itself"),
+        (([0], [1], [3], [2], 2), "between 0 and the games"),
+        (([0], [1], [0], [0], 2), "at least 1"),
+        (([0], [5], [1], [2], 2), "0 to 1"),
+    ],
+)
+def test_impossible_results_are_refused(arguments, told):
+    with pytest.raises(DataError, match=told):
+        games(*arguments)
