@@ -24,6 +24,7 @@ from experiments.analysis.conversations import ConversationResult, analyse_conve
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
+from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
 
@@ -234,6 +235,9 @@ def _arm(
         metrics["label_accuracy"] = Estimate.exact(1.0, labels.n, "the labels are the truth")
     spent = int(extra.get("truth_spent_by_arm", {}).get(arm, 0))
     metrics["truth_spent"] = Estimate.exact(spent, labels.n)
+    if config.weak_to_strong.supervisor:
+        metrics |= imitation_metrics(data, config, arm)
+        metrics["saliency"] = saliency_metric(extra, arm)
     given = int((labels["weight"] > 0).sum())
     return ArmResult(arm, chosen.label, sources, metrics, calibrated, curve, given)
 

@@ -31,6 +31,15 @@ class RunResult:
     summary: dict[str, Any]
 
 
+def driver_of(config: ScenarioConfig) -> Callable[..., Any]:
+    """Return the class of the driver that runs a scenario, by the sections that it has."""
+    if config.weak_to_strong.supervisor:
+        from experiments.weak_to_strong.driver import WeakToStrongDriver
+
+        return WeakToStrongDriver
+    return Driver
+
+
 def _nothing(point: str) -> None:
     """The commit-point hook of an ordinary run."""
 
@@ -68,7 +77,7 @@ def run_scenario(
         keep = config.schedule.keep_snapshots
         with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
             try:
-                Driver(config, run, runtime, progress, at).run()
+                driver_of(config)(config, run, runtime, progress, at).run()
             except FacilitateError:
                 run.discard()  # refused before anything was committed: leave nothing half-written
                 raise
@@ -106,7 +115,7 @@ def resume_run(
             progress.stage(f"this machine is another one: {change}")
         runtime = open_runtime(config)
         try:
-            Driver(config, run, runtime, progress, at).run()
+            driver_of(config)(config, run, runtime, progress, at).run()
             return _finish(config, run, progress, started, report)
         finally:
             runtime.close()

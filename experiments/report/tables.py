@@ -21,6 +21,7 @@ from experiments.report.cells import (
     environment_table,
 )
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
 
 NARROWEST = 24
@@ -58,9 +59,9 @@ def print_analysis(
     console.rule(Text(title), style="dim")
     tables = [environment_table(extra), conversations_table(analysis, brief=True)]
     if analysis.arms:
-        tables += [arms_table(analysis), checks_table(analysis)]
+        tables += [main_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [arms_table(analysis)] if analysis.arms else tables[1:]
+        tables = [main_table(analysis)] if analysis.arms else tables[1:]
     for cells in tables:
         if cells.rows:
             for part in fitting(cells, console.width):
@@ -69,6 +70,13 @@ def print_analysis(
                 console.print(Text(note, style="dim"))
     console.print()
     console.print(Text(first_sentence(analysis), style="bold"))
+
+
+def main_table(analysis: Analysis) -> Cells:
+    """Return the table of arms that answers the scenario's question."""
+    if analysis.config.weak_to_strong.supervisor:
+        return students_table(analysis)
+    return arms_table(analysis)
 
 
 def fitting(cells: Cells, width: int) -> list[Cells]:

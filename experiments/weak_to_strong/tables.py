@@ -75,6 +75,7 @@ def exam_tables(
                     "probs": probs,
                     "tokens": np.zeros(n, np.int64),
                     "probe": np.zeros(n, dtype=bool),
+                    "condition": np.full(n, "", dtype=object),
                     "version": np.full(n, tick),
                     "adapter": np.full(n, student),
                     "attempt": np.zeros(n, np.int64),
