@@ -21,5 +21,8 @@ ENVIRONMENTS = Registry(
         "opinion_network": "environments.opinion_network.environment:OpinionNetwork",
         "diagnosis": "environments.diagnosis.environment:Diagnosis",
         "plan_explanation": "environments.plan_explanation.environment:PlanExplanation",
+        "gymnasium": "environments.adapters.decision:GymnasiumDecision",
+        "pettingzoo": "environments.adapters.decision:PettingZooDecision",
+        "openspiel": "environments.adapters.decision:OpenSpielDecision",
     },
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
 from environments.quoting import find_quotes, quoted_passages
 from environments.truth import SealedTruth
+
+if TYPE_CHECKING:
+    from environments.simulator import Simulator
 
 PUBLIC = "public"
 """Information group of a seat that sees the public context only."""
@@ -146,6 +149,26 @@ class Environment(ABC):
     @abstractmethod
     def reference_values(self) -> Mapping[str, Reference]:
         """Return chance, full-information optimum and the environment's other known numbers."""
+
+    # -- playing ---------------------------------------------------------------------------
+
+    def simulator(self) -> Simulator | None:
+        """Return this environment as a batched decision process, for N cases at once.
+
+        `environments.simulator.SimulatorParallelEnv` plays one case of it behind PettingZoo's
+        ``ParallelEnv``. By default a judge who knows the public context hears one seat for each
+        information group (`environments.team.BatchedTeam`); environments with a game of their own
+        return that.
+
+        Returns:
+            The simulator, None where evidence has no likelihoods.
+        """
+        from environments.team import BatchedTeam  # which stands on this module
+
+        if not self.numeric:
+            return None
+        groups = [g for g in self.information if g not in (PUBLIC, SOURCE)] or [SOURCE]
+        return BatchedTeam(self, {"judge": PUBLIC, **{group: group for group in groups}})
 
     # -- quoting ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
 from environments.generated import GeneratedEnvironment, check_ranges, reference_ids
 from environments.truth import SealedTruth
+
+if TYPE_CHECKING:
+    from environments.advice.simulator import BatchedAdvice
 
 THINGS = ("coins", "beans", "beads", "marbles", "buttons", "nails", "shells", "stamps")
 PLACES = ("mill", "inn", "harbour", "library", "chapel", "market", "tower", "station")
@@ -196,6 +199,14 @@ class Advice(GeneratedEnvironment):
         up = np.array([self.config.prior_mean + self.config.prior_sd])
         llr = self.law.log_likelihood(up, self.config.advisor_sd)[0]
         return float(llr.max() - llr.min())
+
+    # -- playing ---------------------------------------------------------------------------
+
+    def simulator(self) -> BatchedAdvice:
+        """Return N of its games as a batched decision process; see `BatchedAdvice`."""
+        from environments.advice.simulator import BatchedAdvice  # which stands on this module
+
+        return BatchedAdvice(self)
 
     # -- text ------------------------------------------------------------------------------
 

@@ -190,6 +190,10 @@ class HiddenProfile(GeneratedEnvironment):
         """Return the team as a batched decision process; see `Council`."""
         return Council(self, rounds)
 
+    def simulator(self) -> Council:
+        """Return the team as a batched decision process: its `council`."""
+        return self.council()
+
     def reference_values(self) -> Mapping[str, Reference]:
         """Return accuracies: chance, one member, a vote without words, and full pooling.
 

@@ -102,6 +102,10 @@ class HiddenProfileFile(ReadingFile):
         """Return the team as a batched decision process (numeric files only); see `Council`."""
         return Council(self, rounds)
 
+    def simulator(self) -> Council | None:
+        """Return the team as a batched decision process: its `council`."""
+        return self.council() if self.numeric else None
+
     def reference_values(self) -> Mapping[str, Reference]:
         """Return chance and, for numeric files, accuracies without exchange and with all facts."""
         values = dict(super().reference_values())

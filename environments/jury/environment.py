@@ -100,6 +100,10 @@ class Jury(GeneratedEnvironment):
         """Return the jury as a batched decision process under its rule; see `Council`."""
         return Council(self, rounds, self.weights, use_prior=self.config.rule == WEIGHTED)
 
+    def simulator(self) -> Council:
+        """Return the team as a batched decision process: its `council`."""
+        return self.council()
+
     # -- dealing ---------------------------------------------------------------------------
 
     @property

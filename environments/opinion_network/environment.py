@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from environments.generated import GeneratedEnvironment, check_ranges
 from environments.opinion_network.dynamics import Weights
 from environments.opinion_network.topology import graph, weights_of
 from environments.truth import SealedTruth
+
+if TYPE_CHECKING:
+    from environments.opinion_network.simulator import BatchedOpinions
 
 GOODS = ("wheat", "copper", "wool", "timber", "salt", "coffee", "cotton", "tin")
 UP, DOWN = 0, 1
@@ -178,6 +182,16 @@ class OpinionNetwork(GeneratedEnvironment):
     def forged_strength(self) -> float:
         """Log-likelihood ratio of an impression as large as the signal."""
         return 2 * self.config.signal**2 / self.config.noise**2
+
+    # -- playing ---------------------------------------------------------------------------
+
+    def simulator(self) -> BatchedOpinions:
+        """Return N of its games as a batched decision process; see `BatchedOpinions`."""
+        from environments.opinion_network.simulator import (
+            BatchedOpinions,  # which stands on this module
+        )
+
+        return BatchedOpinions(self)
 
     # -- text ------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from environments.plan_explanation.domains import DOMAINS
 from environments.plan_explanation.references import reference_values
 from environments.plan_explanation.tasks import KINDS, TaskLaw
 from environments.truth import SealedTruth
+
+if TYPE_CHECKING:
+    from environments.plan_explanation.team import BatchedReconciliation
 
 Ints = NDArray[np.int64]
 
@@ -181,6 +184,16 @@ class PlanExplanation(GeneratedEnvironment):
     def forged_strength(self) -> float:
         """Log-likelihood ratio that a made-up update claims: the median of real ones."""
         return self._strength
+
+    # -- playing ---------------------------------------------------------------------------
+
+    def simulator(self) -> BatchedReconciliation:
+        """Return N of its games as a batched decision process; see `BatchedReconciliation`."""
+        from environments.plan_explanation.team import (
+            BatchedReconciliation,  # which stands on this module
+        )
+
+        return BatchedReconciliation(self)
 
     # -- text ------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,9 @@ from environments.core.keyed import Keyed
 from environments.generated import GeneratedEnvironment, check_ranges, reference_ids
 from environments.preferences.law import A, B, Labels, PreferenceLaw, log_likelihood
 from environments.truth import SealedTruth
+
+if TYPE_CHECKING:
+    from environments.preferences.simulator import BatchedPreferences
 
 FEATURES = (
     "clarity",
@@ -201,6 +205,16 @@ class Preferences(GeneratedEnvironment):
         size = np.array(np.sqrt(2.0) * self.config.reward_scale)
         right, wrong = self.law.log_reliability(size, self.law.annotator_rationality()[-1:])
         return max(float(right[0] - wrong[0]), 0.01)
+
+    # -- playing ---------------------------------------------------------------------------
+
+    def simulator(self) -> BatchedPreferences:
+        """Return N of its games as a batched decision process; see `BatchedPreferences`."""
+        from environments.preferences.simulator import (
+            BatchedPreferences,  # which stands on this module
+        )
+
+        return BatchedPreferences(self)
 
     # -- text ------------------------------------------------------------------------------
 

@@ -8,18 +8,22 @@ from typing import Any
 import typer
 
 from environments.core.errors import ConfigError, UnknownNameError
+from environments.core.finding import Finding
 from experiments.commands.shared import Imports, console
 
-KINDS = ("environment", "policy", "protocol")
-CASES = 64
+KINDS = {
+    "environments": "environment",
+    "protocols": "protocol",
+    "policies": "policy",
+    "proxies": "proxy",
+}
+"""What can be checked, in the plural and the singular; both are understood."""
+CASES = 100
 """Cases planned in every split when an environment is checked."""
-
-Line = tuple[str, bool, str]
-"""What was checked, whether it holds, what was seen."""
 
 
 def check(
-    kind: str = typer.Argument(metavar="|".join(KINDS), help="What it is."),
+    kind: str = typer.Argument(metavar="|".join(KINDS), help="What it is (the singular will do)."),
     target: str = typer.Argument(
         metavar="NAME|MODULE:CLASS", help="A registered name, or where your class is."
     ),
@@ -28,39 +32,55 @@ def check(
     ),
     imports: Imports = None,
 ) -> None:
-    """Check a component against the contract of its kind; exit 2 if it breaks a rule.
+    """Check a component against the contract of its kind.
 
     An environment must deal the same cases by the same ids, keep its truth sealed and its numbers
-    proper; a protocol must do in a batch what it does room by room and agree with its own table of
-    turns; a policy must be pure and indifferent to how asks are batched.
+    proper, and pass PettingZoo's own tests where it can be played; a class of PettingZoo's or
+    Gymnasium's is tested by their rules and played through our adapter. A protocol must do in a
+    batch what it does room by room and agree with its own table of turns. A policy must be pure and
+    indifferent to how asks are batched; a human proxy must be so stage by stage.
+
+    Exits with 0 if all checks pass, 1 if one fails, 2 if there is nothing to check.
 
     [bold]Examples[/bold]
 
-      facilitate check environment reading
+      facilitate check environments reading
 
-      facilitate check protocol my_components:Duel rounds=2
+      facilitate check environments my_components:MyEnv
 
-      facilitate check policy my_components:Optimist
+      facilitate check protocols my_components:Duel rounds=2
+
+      facilitate check proxies human_proxy preset=overloaded
     """
-    if kind not in KINDS:
-        raise UnknownNameError("kind", kind, KINDS)
+    singular = KINDS.get(kind, kind)
+    if singular not in KINDS.values():
+        raise UnknownNameError("kind", kind, [*KINDS, *KINDS.values()])
 
     from experiments.config.plugins import import_modules
 
     import_modules(imports or ())
-    checks: dict[str, Callable[[type, Any], list[Line]]] = {
+    findings = _findings(singular, target, settings or [])
+    _print(findings)
+    failed = sum(not finding.ok for finding in findings)
+    if failed:
+        typer.echo(f"{failed} of {len(findings)} checks failed: {target} does not conform")
+        raise typer.Exit(1)
+    typer.echo(f"{target} conforms: {len(findings)} checks passed")
+
+
+def _findings(kind: str, target: str, settings: list[str]) -> list[Finding]:
+    if kind == "environment" and ":" in target:
+        outside = _outside(target, settings)
+        if outside is not None:
+            return outside
+    cls, config = _find(kind, target, settings)
+    checks: dict[str, Callable[[type, Any], list[Finding]]] = {
         "environment": _environment,
         "policy": _policy,
         "protocol": _protocol,
+        "proxy": _proxy,
     }
-    cls, config = _find(kind, target, settings or [])
-    lines = checks[kind](cls, config)
-    _print(lines)
-    failed = sum(not holds for _, holds, _ in lines)
-    if failed:
-        typer.echo(f"{failed} of {len(lines)} checks failed")
-        raise typer.Exit(2)
-    typer.echo(f"{target} conforms")
+    return checks[kind](cls, config)
 
 
 def _find(kind: str, target: str, settings: list[str]) -> tuple[type, Any]:
@@ -70,63 +90,107 @@ def _find(kind: str, target: str, settings: list[str]) -> tuple[type, Any]:
     from environments import ENVIRONMENTS
     from environments.core.registry import Registry
     from experiments.config.components import component
-    from experiments.config.overrides import parse_override
-    from experiments.config.plugins import import_modules, imported_class
 
-    registry = {"environment": ENVIRONMENTS, "policy": POLICIES, "protocol": PROTOCOLS}[kind]
+    registry = {
+        "environment": ENVIRONMENTS,
+        "policy": POLICIES,
+        "protocol": PROTOCOLS,
+        "proxy": POLICIES,
+    }[kind]
     name = target
     if ":" in target:
-        module, _, attribute = target.partition(":")
-        import_modules([module])
-        registry, name = Registry(kind, {}), attribute
-        registry.register(name)(imported_class(module, attribute))
-    node: dict[str, Any] = {"name": name}
+        name = target.partition(":")[2]
+        registry = Registry(kind, {})
+        registry.register(name)(_class(target))
+    node = {"name": name, **_keys(settings)}
+    return component(registry, node, kind)
+
+
+def _class(target: str) -> type:
+    """Return the class that ``module:Class`` names, importing its module."""
+    from experiments.config.plugins import import_modules, imported_class
+
+    module, _, attribute = target.partition(":")
+    import_modules([module])
+    return imported_class(module, attribute)
+
+
+def _keys(settings: list[str]) -> dict[str, Any]:
+    """Return ``a.b=value …`` as nested mappings."""
+    from experiments.config.overrides import parse_override
+
+    keys: dict[str, Any] = {}
     for text in settings:
         override = parse_override(text)
-        inner = node
+        inner = keys
         for key in override.path[:-1]:
             inner = inner.setdefault(key, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"{override.key}: {key} has no keys inside")
         inner[override.path[-1]] = override.value
-    return component(registry, node, kind)
+    return keys
 
 
-def _environment(cls: type, config: Any) -> list[Line]:
+def _outside(target: str, settings: list[str]) -> list[Finding] | None:
+    """Return the findings about a class of PettingZoo's or Gymnasium's, None for other classes."""
+    import gymnasium
+    from pettingzoo import AECEnv, ParallelEnv
+
+    from environments.playing_conformance import check_outside
+
+    cls = _class(target)
+    if not issubclass(cls, ParallelEnv | AECEnv | gymnasium.Env):
+        return None
+    return check_outside(cls, _keys(settings))
+
+
+def _environment(cls: type, config: Any) -> list[Finding]:
     from environments.base import SplitPlan
     from environments.cases import Split
     from environments.conformance import check_environment
+    from environments.playing_conformance import check_simulator
 
     environment = cls(config, SplitPlan(dict.fromkeys(Split, CASES)))
-    return [(f.check, f.ok, f.detail) for f in check_environment(environment)]
+    findings = check_environment(environment)
+    try:
+        simulator = environment.simulator()
+    except ConfigError as reason:
+        return [*findings, Finding("can be played", True, f"not in this configuration: {reason}")]
+    if simulator is None:
+        return [*findings, Finding("can be played", True, "no: its evidence has no likelihoods")]
+    ids = environment.case_ids(Split.TEACHING, 0)
+    return [*findings, *check_simulator(environment.simulator, ids)]
 
 
-def _policy(cls: type, config: Any) -> list[Line]:
+def _policy(cls: type, config: Any) -> list[Finding]:
     from agents.conformance import check_policy
 
     tolerance = 1e-5 if getattr(cls, "reads_text", False) else 0.0
-    findings = check_policy(cls(config, 0), tolerance=tolerance)
-    return [(f.check, f.ok, f.detail) for f in findings]
+    return check_policy(cls(config, 0), tolerance=tolerance)
 
 
-def _protocol(cls: type, config: Any) -> list[Line]:
+def _proxy(cls: type, config: Any) -> list[Finding]:
+    from agents.human_proxy.conformance import check_proxy
+
+    return check_proxy(cls(config, 0))
+
+
+def _protocol(cls: type, config: Any) -> list[Finding]:
     from coordination.conformance import check_protocol
 
     findings = check_protocol(cls, config)
-    if not findings:
-        return [("batch, table of turns, deliveries and verdicts agree", True, "")]
-    return [(f.check, f.ok, f.detail) for f in findings]
+    return findings or [Finding("batch, table of turns, deliveries and verdicts agree", True)]
 
 
-def _print(lines: list[Line]) -> None:
+def _print(findings: list[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(max_width=52, overflow="fold")
     table.add_column(overflow="fold")
-    for what, holds, seen in lines:
-        mark = Text("ok", style="green") if holds else Text("FAIL", style="bold red")
-        table.add_row(mark, Text(what), Text(seen))
+    for finding in findings:
+        mark = Text("ok", style="green") if finding.ok else Text("FAIL", style="bold red")
+        table.add_row(mark, Text(finding.check), Text(finding.detail))
     console().print(table)

@@ -13,12 +13,11 @@ import sys
 from collections.abc import Iterable
 
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
-
-_imported: list[str] = []
+from environments.core.modules import allow, allowed_modules
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import modules that register components.
+    """Import modules that register components, and let configurations name their functions.
 
     Args:
         names: Dotted module names; found on the import path or in the current folder.
@@ -27,7 +26,7 @@ def import_modules(names: Iterable[str]) -> None:
         ConfigError: There is no such module, or importing it failed.
     """
     for name in names:
-        if name in _imported:
+        if name in allowed_modules():
             continue
         here = os.getcwd()
         if here not in sys.path and "" not in sys.path:
@@ -46,7 +45,7 @@ def import_modules(names: Iterable[str]) -> None:
         except Exception as error:
             line = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"--import {name}: {line}") from error
-        _imported.append(name)
+        allow(name)
 
 
 def imported_class(module: str, attribute: str) -> type:
@@ -65,4 +64,4 @@ def imported_class(module: str, attribute: str) -> type:
 
 def imported_modules() -> tuple[str, ...]:
     """Return the modules imported so far, so that hosts in other processes can do the same."""
-    return tuple(_imported)
+    return allowed_modules()

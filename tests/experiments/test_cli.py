@@ -137,6 +137,8 @@ def test_help_texts_are_reflowed_but_examples_are_not():
         (["check", "protocol", "debat"], "unknown protocol 'debat'"),
         (["check", "protocol", "debate", "rouns=1"], "did you mean rounds"),
         (["check", "policy", "json:JSONDecodr"], "unknown class 'JSONDecodr' at module json"),
+        (["check", "environments", "nowhere_to_be:Env"], "no such module"),
+        (["check", "proxies", "human_proxy", "preset=rationl"], "did you mean rational"),
         (["frobnicate"], "frobnicate"),
         (["verify"], "RUN"),
         (["run", "--frobnicate"], "--frobnicate"),
@@ -306,7 +308,7 @@ def test_own_components_are_imported_listed_checked_and_run(own_module, capsys, 
     assert "cli_propaganda" in capsys.readouterr().out
     assert cli.main(["check", "protocol", f"{own_module}:Propaganda"]) == 0
     assert "conforms" in capsys.readouterr().out
-    assert cli.main(["check", "protocol", f"{own_module}:Wrong"]) == 2
+    assert cli.main(["check", "protocols", f"{own_module}:Wrong"]) == 1
     assert "FAIL" in capsys.readouterr().out
     arguments = [
         "conversations.debate.protocol=cli_propaganda",
@@ -325,7 +327,15 @@ def test_a_module_that_fails_to_import_is_one_line(tmp_path, monkeypatch, capsys
     assert "--import cli_broken_parts: ZeroDivisionError: division by zero" in message
 
 
-@pytest.mark.parametrize(("kind", "name"), [("environment", "reading"), ("policy", "bayesian")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("environments", "reading"),
+        ("environment", "jury"),
+        ("policies", "bayesian"),
+        ("proxies", "human_proxy"),
+    ],
+)
 def test_shipped_components_conform(kind, name, capsys):
     assert cli.main(["check", kind, name]) == 0
     assert f"{name} conforms" in capsys.readouterr().out

@@ -1,0 +1,67 @@
+"""Configuration of adapters (no torch here)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from environments.core.errors import ConfigError
+
+ALL_LINEAR = "all-linear"
+"""Target that means every linear module but the output head, as PEFT understands it."""
+
+
+@dataclass
+class AdapterConfig:
+    """LoRA (Hu et al. 2022, arXiv 2106.09685): y = W x + scale · B A x, with W frozen.
+
+    A [rank, in] starts from U(−1/√in, 1/√in), B [out, rank] from zero: a fresh adapter changes
+    nothing.
+    """
+
+    rank: int = 0
+    """Rank of every adapter; 0 for none (each student then trains all its weights)."""
+    alpha: float = 16.0
+    """scale = alpha / rank, or alpha / √rank with ``rslora``."""
+    rslora: bool = False
+    """Rank-stabilized scale (Kalajdzievski 2023, arXiv 2312.03732)."""
+    targets: list[str] = field(default_factory=lambda: [ALL_LINEAR])
+    """Modules that get adapters, as in PEFT: ``all-linear``, ends of module names (``q_proj``,
+    ``mlp.c_fc``), or regular expressions of whole names (anything that is no plain name)."""
+    together: int = 64
+    """Students trained in one pass; part of what a result depends on (sums in another order)."""
+    resident: int = 0
+    """Adapters kept in memory by each learner, the others on disk; 0 for all. No result depends
+    on it."""
+    folder: str = ""
+    """Where adapters that leave memory are kept while a run goes on; empty for a temporary folder
+    of each host."""
+
+    @property
+    def scale(self) -> float:
+        """Factor of B A x."""
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+
+def check(config: AdapterConfig, where: str = "learner.adapter") -> None:
+    """Refuse values that cannot run.
+
+    Raises:
+        ConfigError: One line naming the key, what was given and what is allowed.
+    """
+    if config.rank < 0:
+        raise ConfigError(f"{where}.rank: given {config.rank}, allowed: 0 (no adapters) or more")
+    if not 0.0 < config.alpha < math.inf:
+        raise ConfigError(f"{where}.alpha: given {config.alpha}, allowed: above 0")
+    if not config.targets or not all(config.targets):
+        raise ConfigError(
+            f"{where}.targets: given {config.targets}, allowed: {ALL_LINEAR}, ends of module names "
+            "or regular expressions, at least one"
+        )
+    if config.together < 1:
+        raise ConfigError(f"{where}.together: given {config.together}, allowed: 1 or more")
+    if config.resident and config.resident < config.together:
+        raise ConfigError(
+            f"{where}.resident: given {config.resident}, allowed: 0 (all) or at least "
+            f"{where}.together ({config.together}), which are trained in one pass"
+        )
