@@ -143,7 +143,8 @@ class _Bootstraps:
         self._made: dict[str, CrossedBootstrap] = {}
         if rows is None:
             return
-        for split in sorted(set(rows["split"].tolist())):
+        taught = {Split.TEACHING.value} if tables["labels"].n else set()
+        for split in sorted(set(rows["split"].tolist()) | taught):
             mine = rows.take(rows["split"] == split)
             replicate, case = mine["replicate"], mine["case_id"]
             if split == Split.TEACHING.value and tables["labels"].n:

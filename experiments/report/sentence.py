@@ -57,17 +57,19 @@ def weak_to_strong_sentence(analysis: Analysis) -> str:
     told = f"{_interval(basis)}, {over} {_seeds(analysis)}{_illustrative(analysis)}"
     gap = analysis.arms[primary.first].metrics["pgr"]
     share = f"; performance gap recovered {gap.value:.2f}" if gap.value is not None else ""
+    floor = primary.second == analysis.config.analysis.floor
+    other = f"the {second}" if floor else f"one of the arm “{second}”"
     what = f"accuracy on {analysis.test_cases} unseen cases"
     sign = basis.sign() or 0
     if sign == 0:
         return (
-            f"No difference detected on {where}: a strong student of the arm “{first}” minus the "
-            f"{second} was {_points(found.value)} points ({what}; {told}{share})."
+            f"No difference detected on {where}: a strong student of the arm “{first}” minus {other} "
+            f"was {_points(found.value)} points ({what}; {told}{share})."
         )
     word = "better" if sign > 0 else "worse"
     return (
         f"On {where}, a strong student of the arm “{first}” was {abs(100 * found.value):.1f} points "
-        f"{word} than the {second} ({what}; {told}{share})."
+        f"{word} than {other} ({what}; {told}{share})."
     )
 
 

@@ -21,10 +21,11 @@ from environments.cases import Split
 from environments.core.columns import Columns
 from environments.core.keyed import Keyed
 from environments.truth import PermutedTruth, SealedTruth
+from experiments.analysis.ledger_view import COMBINED
 from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
-from experiments.engine.converse import scored, tally
+from experiments.engine.converse import scored
 from experiments.engine.learner_host import public_texts
 from experiments.engine.plan import Block
 from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
@@ -304,15 +305,21 @@ class StudyHost:
             part = write_part(
                 self._root, stamp.tick, stamp.epoch, stamp.attempt, self._index, joined
             ).to_json()
-        curve: dict[str, list[int]] = {}
-        if "scores" in joined:
-            scores = joined["scores"]
-            curve = tally({"scores": scores.take(scores["split"] == Split.CURVE.value)}, "agent_id")
         return {
             "part": part,
-            "students": curve,
+            "students": _on_curve(joined["scores"]) if "scores" in joined else {},
             "notes": dict(notes),
             "spent": dict(self._truth.spent - spent_before),
             "rooms": joined["rooms"].n if "rooms" in joined else 0,
             "messages": joined["messages"].n if "messages" in joined else 0,
         }
+
+
+def _on_curve(scores: Columns) -> dict[str, list[int]]:
+    """Return [right answers, answers] on the curve split, by student."""
+    counted = (scores["split"] == Split.CURVE.value) & (scores["presentation"] == COMBINED)
+    student, correct = scores["agent_id"][counted], scores["correct"][counted]
+    return {
+        str(one): [int(correct[student == one].sum()), int((student == one).sum())]
+        for one in np.unique(student).tolist()
+    }

@@ -59,6 +59,7 @@ def exam_tables(
             "child_index": np.full(n, -1),
             "depth": np.zeros(n, np.int64),
             "turns": np.zeros(n, np.int64),
+            "outcome": np.full(n, "judge", dtype=object),
         }
     )
     decisions = Columns.concat(
