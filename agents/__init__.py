@@ -7,6 +7,9 @@ POLICIES = Registry(
     {
         "bayesian": "agents.policies.bayesian:Bayesian",
         "expert": "agents.policies.expert:Expert",
+        "sceptical": "agents.policies.sceptical:Sceptical",
+        "best_response": "agents.policies.best_response:BestResponse",
+        "strategic": "agents.policies.best_response:Strategic",
         "scripted": "agents.policies.scripted:Scripted",
         "language_model": "agents.language_model.policy:LanguageModel",
         "cloned_person": "agents.human_proxy.cloning:ClonedPerson",

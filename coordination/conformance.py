@@ -171,12 +171,21 @@ def _compare(rule: str, left: Tables, right: Tables) -> list[Finding]:
 def _check_table(
     subject: Protocol, topology: str, tables: Tables, seats: tuple[str, ...]
 ) -> list[Finding]:
-    expected = declared(subject.table_for(seats), topology, seats)
-    roots = tables["rooms"]["room_id"][tables["rooms"]["parent_room"] == -1]
-    for room_id in roots.tolist():
-        seen = observed(tables, room_id, seats)
-        if seen != expected:
-            return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
+    rooms = tables["rooms"]
+    roots = rooms.take(rooms["parent_room"] == -1)
+    family = [(roots, subject.table_for(seats))]
+    for child, table in enumerate(subject.tables_of_children()):
+        born = np.isin(rooms["parent_room"], roots["room_id"]) & (rooms["child_index"] == child)
+        family.append((rooms.take(born), table))
+    for members, table in family:
+        expected = declared(table, topology, seats)
+        if members.n != roots.n:
+            told = f"declared {roots.n} child rooms, the ledger shows {members.n}"
+            return [Finding(f"table ({topology})", False, told)]
+        for room_id in members["room_id"].tolist():
+            seen = observed(tables, room_id, seats)
+            if seen != expected:
+                return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
     return []
 
 

@@ -86,6 +86,36 @@ def last_verdict(state: RoomState, rows: NDArray[np.int64], seat: str) -> Verdic
     return Verdict(*given)
 
 
+def mean_verdict(
+    state: RoomState, rows: NDArray[np.int64], seat: str, verdicts: Sequence[Verdict]
+) -> Decided:
+    """Return the verdict over conversations that were held several times, once in each order.
+
+    Combined as two presentations are (see `rule`). Its tokens are 0: what was read is counted
+    where each verdict was asked for.
+
+    Args:
+        state: The rooms that the result belongs to.
+        rows: [n] rooms.
+        seat: Who decided.
+        verdicts: Of n rows each.
+    """
+    single = [
+        Decided(
+            sender=state.code(seat),
+            rows=rows,
+            turn=state.turn[rows],
+            presentation=np.full(len(rows), COMBINED),
+            probs=verdict.probs,
+            choice=verdict.choice,
+            tokens=np.zeros(len(rows), dtype=np.int64),
+            fault=verdict.fault,
+        )
+        for verdict in verdicts
+    ]
+    return _combined(single)
+
+
 def _proper(
     state: RoomState, rows: NDArray[np.int64], seat: str, told: Answers
 ) -> dict[str, NDArray]:

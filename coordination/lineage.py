@@ -73,6 +73,19 @@ def fork(state: RoomState, rows: NDArray[np.int64]) -> RoomState:
     return child
 
 
+def check_twin(
+    state: RoomState, rows: NDArray[np.int64], twin: RoomState, twin_rows: NDArray[np.int64]
+) -> None:
+    """Refuse rooms that are not one fork of each of these, in their order.
+
+    Raises:
+        ProtocolError: If they are not.
+    """
+    parents = twin.ancestry.parent_row[twin_rows]
+    if twin.parent is not state or not np.array_equal(parents, rows):
+        raise ProtocolError("combine(): give one fork of each row, as fork(1) returns them")
+
+
 def verdict_messages(
     state: RoomState,
     kids: RoomState,

@@ -36,6 +36,8 @@ class MessageKind(IntEnum):
     FEEDBACK = 9
     RULING = 10
     """A judge's decision."""
+    REBUTTAL = 11
+    """Answers the criticism of what the speaker said before."""
 
 
 Explanation = MessageKind.EXPLANATION
@@ -47,6 +49,7 @@ Quote = MessageKind.QUOTE
 Label = MessageKind.LABEL
 Vote = MessageKind.VOTE
 Ruling = MessageKind.RULING
+Rebuttal = MessageKind.REBUTTAL
 
 
 class Fault(IntEnum):

@@ -35,6 +35,7 @@ _OPENINGS = {
     MessageKind.VOTE: "I vote for {}.",
     MessageKind.FEEDBACK: "In my view it was {}.",
     MessageKind.RULING: "I decide for {}.",
+    MessageKind.REBUTTAL: "That criticism does not hold; I still argue for {}.",
 }
 _NO_SIDE = {
     MessageKind.EXPLANATION: "This is how I see it.",

@@ -24,17 +24,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coordination import lineage, record
+from coordination import lineage, outcomes, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
-from coordination.deciding import last_verdict
+from coordination.deciding import last_verdict, mean_verdict
 from coordination.flights import Flight
 from coordination.messages import MessageKind
 from coordination.pooling import pool_decisions
 from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
-from coordination.sides import draw_stances
+from coordination.sides import draw_rivals, draw_stances
 from coordination.state import RoomState
 from coordination.views import Question, kinds_heard
 from environments.base import Environment
@@ -172,6 +172,16 @@ class Room:
         drawn = draw_stances(self._state, self._rows, len(seats))
         for seat, options in zip(seats, drawn, strict=True):
             self._state.stance[seat][self._rows] = options
+
+    def assign_stance(self, seat: str, option: ArrayLike) -> None:
+        """Tell a seat which option to argue for, [n]; `FREE` for the one of its own choice."""
+        self._readable("assign a stance")
+        self._state.code(seat)
+        self._state.stance[seat][self._rows] = np.asarray(option, dtype=np.int64)
+
+    def rivals(self, option: ArrayLike) -> NDArray[np.int64]:
+        """Return for each row's option another to set against it; see `sides.draw_rivals`."""
+        return draw_rivals(self._state, self._rows, np.asarray(option, dtype=np.int64))
 
     @contextmanager
     def simultaneous(self) -> Iterator[None]:
@@ -363,6 +373,17 @@ class Room:
             self._say(said, heard_by)
             self._state.advance(said.rows)
 
+    def combine(self, twin: Room, seat: str = "judge") -> None:
+        """Enter, in a turn of its own, the mean of a seat's verdicts here and in ``fork(1)``.
+
+        For conversations held once in each order; see `coordination.deciding.mean_verdict`.
+        """
+        self._readable("combine verdicts")
+        lineage.check_twin(self._state, self._rows, twin._state, twin._rows)
+        both = (self.verdict(seat), twin.verdict(seat))
+        self._state.decided.append(mean_verdict(self._state, self._rows, seat, both))
+        self._state.advance(self._rows)
+
     # -- results ---------------------------------------------------------------------------
 
     def verdict(self, seat: str = "judge") -> Verdict:
@@ -380,13 +401,12 @@ class Room:
     def stated(self, seat: str) -> NDArray[np.float64]:
         """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
         self._readable("read what was stated")
-        state, code = self._state, self._state.code(seat)
-        stated = np.full((state.n, state.cases.width), np.nan)
-        for said in state.said:
-            if said.sender == code:
-                spoke = ~np.isnan(said.stated[:, 0])
-                stated[said.rows[spoke]] = said.stated[spoke]
-        return frozen(stated[self._rows])
+        return outcomes.last_stated(self._state, self._rows, seat)
+
+    def argued(self, seat: str) -> NDArray[np.int64]:
+        """Return the option that a seat last spoke for in each row, [n]; `FREE` for none."""
+        self._readable("read what was argued")
+        return outcomes.last_argued(self._state, self._rows, seat)
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.
@@ -417,11 +437,8 @@ class Room:
 
     def _addressed(self, seat: str, to: Sequence[str] | None) -> NDArray[np.bool_]:
         self._state.code(seat)
-        if to is None:
-            return np.ones(len(self._state.names), dtype=bool)
-        addressed = np.zeros(len(self._state.names), dtype=bool)
-        addressed[[self._state.code(name) for name in to]] = True
-        return addressed
+        names = self._state.names if to is None else to
+        return np.isin(np.arange(len(self._state.names)), [self._state.code(n) for n in names])
 
     def _readable(self, doing: str) -> None:
         if self._state.flights.open:

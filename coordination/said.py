@@ -124,7 +124,7 @@ def compose(state: RoomState, rows: NDArray, seat: str, kind: MessageKind, told:
         stated=row["probs"],
         quotes=quotes,
         verified=proven & rules.verification,
-        real=_real(state, rows, seat, cases, quotes, proven),
+        real=carried(state, rows, seat, cases, quotes, proven),
         words=words,
         tokens=row["tokens"],
         text=text,
@@ -178,7 +178,7 @@ def _tidy(quotes: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     return tidy
 
 
-def _real(
+def carried(
     state: RoomState,
     rows: NDArray[np.int64],
     seat: str,
@@ -186,7 +186,16 @@ def _real(
     quotes: NDArray[np.int64],
     proven: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Say which quotes carry the item itself, [n, Q]: the speaker holds it or was told of it."""
+    """Say which quotes carry the item itself, [n, Q]: the speaker holds it or was told of it.
+
+    Args:
+        state: The rooms, at the turn of the speech.
+        rows: [n] rooms.
+        seat: Who speaks.
+        cases: The rooms' cases.
+        quotes: [n, Q]
+        proven: [n, Q] which of them are evidence that the speaker holds.
+    """
     pool = cases.evidence.exists
     inside = (quotes >= 0) & (quotes < pool.shape[1])
     if not (inside & ~proven).any():  # nothing is passed on from hearsay: the usual case

@@ -31,13 +31,36 @@ def draw_stances(state: RoomState, rows: NDArray[np.int64], seats: int) -> list[
             f"conversation {state.place.conversation!r}: {seats} seats cannot argue for different "
             f"options of a case that has {options.min()}"
         )
-    width = state.cases.width
     discussed = max(2, seats)
-    pair = Keyed(state.place.seed, "options_discussed").uniform(
-        state.replicate[rows], state.cases.case_id[rows], shape=(width,)
-    )
-    pair = np.where(np.arange(width) < options[:, None], pair, 2.0)  # padding comes last
-    chosen = np.argsort(pair, axis=1, kind="stable")[:, :discussed]
+    chosen = _drawn_order(state, rows)[:, :discussed]
     deal = Keyed(state.place.seed, "sides").permutation(discussed, state.room_id[rows])
     dealt = np.take_along_axis(chosen, deal, axis=1)
     return [dealt[:, seat] for seat in range(seats)]
+
+
+def draw_rivals(
+    state: RoomState, rows: NDArray[np.int64], option: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return an option to set against each given one, without knowledge of the truth.
+
+    With two options it is the other one. With more it is one of the pair that other conversations
+    about the case discuss: the first of it that is not the given option.
+
+    Args:
+        state: The rooms.
+        rows: [n] rooms.
+        option: [n] options, or `FREE` where none was taken.
+    """
+    order = _drawn_order(state, rows)
+    first, second = order[:, 0], order[:, 1]
+    return np.where(first == option, second, first)
+
+
+def _drawn_order(state: RoomState, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the options of each case in the order drawn for discussion, [n, K]; padding last."""
+    width, options = state.cases.width, state.cases.n_options[rows]
+    draw = Keyed(state.place.seed, "options_discussed").uniform(
+        state.replicate[rows], state.cases.case_id[rows], shape=(width,)
+    )
+    draw = np.where(np.arange(width) < options[:, None], draw, 2.0)
+    return np.argsort(draw, axis=1, kind="stable")

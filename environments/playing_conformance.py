@@ -169,7 +169,10 @@ def _gymnasium(env: gymnasium.Env) -> str:
 
 
 def random_actions(
-    simulator: Simulator, seen: Mapping[str, Mapping[str, NDArray[Any]]], turn: int
+    simulator: Simulator,
+    seen: Mapping[str, Mapping[str, NDArray[Any]]],
+    turn: int,
+    seed: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Return keyed random actions of every seat for all episodes, legal where there is a mask.
 
@@ -177,10 +180,11 @@ def random_actions(
         simulator: Whose actions.
         seen: What its seats observe now; an ``action_mask`` [N, A] is honoured.
         turn: Keys the draws, with the case's id.
+        seed: Keys the draws.
     """
     moves: dict[str, NDArray[Any]] = {}
     for seat in simulator.seats:
-        space, draw = simulator.action_space(seat), Keyed(0, f"random_actions/{seat}")
+        space, draw = simulator.action_space(seat), Keyed(seed, f"random_actions/{seat}")
         if isinstance(space, spaces.Discrete):
             mask = seen[seat].get("action_mask", np.ones((simulator.n, int(space.n))))
             some = mask.any(axis=1, keepdims=True)

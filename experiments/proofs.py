@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
+from environments.core.errors import MissingExtraError
 from environments.core.proof import Proof
 
 PIECES = {
+    "reading": "environments.reading.proofs",
+    "chess puzzles": "environments.chess_puzzles.proofs",
     "hidden profile": "environments.hidden_profile.proofs",
     "jury": "environments.jury.proofs",
     "advice": "environments.advice.proofs",
@@ -16,14 +19,25 @@ PIECES = {
     "dec-tiger": "environments.dec_tiger.proofs",
     "diagnosis": "environments.diagnosis.proofs",
     "plan explanation": "environments.plan_explanation.proofs",
+    "adapters": "environments.adapters.proofs",
     "human proxy": "agents.human_proxy.proofs",
     "elo": "experiments.elo.proofs",
 }
 """Piece to the module whose ``proofs()`` lists its proofs."""
 
 
-def all_proofs() -> Iterator[tuple[str, Proof]]:
-    """Yield (piece, proof), each computed by the real implementation when it is reached."""
+def all_proofs(missing: dict[str, str]) -> Iterator[tuple[str, Proof]]:
+    """Yield (piece, proof), each computed by the real implementation when it is reached.
+
+    Args:
+        missing: Filled with the pieces that need an optional package which is not installed, and
+            what to install.
+    """
     for piece, module in PIECES.items():
-        for proof in importlib.import_module(module).proofs():
+        try:
+            found = importlib.import_module(module).proofs()
+        except MissingExtraError as error:
+            missing[piece] = str(error)
+            continue
+        for proof in found:
             yield piece, proof

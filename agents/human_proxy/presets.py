@@ -53,6 +53,22 @@ STAGES = (
 )
 """Stages in the order in which they work; each is a module here with a class of its name."""
 
+MODELS = {
+    "perception with lapses": "perceive:Perceive",
+    "bounded memory and load": "remember:Remember",
+    "biased Bayesian": "update:Update",
+    "beta trust": "trust:Trust",
+    "anchoring": "anchor:Anchor",
+    "advice discounting": "advice:Advice",
+    "prospect theory": "prospect:Prospect",
+    "noisy rational choice": "choose:Choose",
+    "automation bias": "automation:Automation",
+    "cognitive hierarchy": "hierarchy:CognitiveHierarchy",
+    "judgement of numbers": "estimates:Estimator",
+    "behaviour cloning": "cloning:ClonedPerson",
+}
+"""Every model of people here: name to module and class in this package."""
+
 _MEMORY = RememberConfig(span=0, threshold=float("-inf"), decay=0.5, noise=0.4, turn_seconds=10.0)
 
 _RATIONAL = HumanProxyConfig(
@@ -76,7 +92,8 @@ _TYPICAL = replace(
     preset="typical_person",
     # Cowan 2001: about four chunks.
     remember=replace(_MEMORY, span=COWAN_SPAN),
-    # Edwards 1968 ("conservatism"): two to five observations do the work of one; the mild end.
+    # Edwards 1968, "Conservatism in human information processing": it takes two to five
+    # observations to do one's work, so c between .2 and .5; the mild end.
     update=UpdateConfig(prior_weight=1.0, evidence_weight=0.5, contrary_weight=1.0),
     # Guo & Yang 2021: fitted per person, failures weigh more than successes; the factor 2 is ours.
     trust=TrustConfig(alpha=1.0, beta=1.0, success=1.0, failure=2.0, advisers=8),
@@ -123,6 +140,19 @@ PRESETS: dict[str, HumanProxyConfig] = {
 """Complete configurations: `rational` is the exact Bayesian; `typical_person` has published values
 where there are any; the two trusters differ from it in what they believe unproved, `overloaded`
 in what it takes in and keeps, `anchored` in whom it hears first."""
+
+
+SOURCES = {
+    "rational": "Bayes' rule",
+    "typical_person": "span: Cowan 2001; conservatism: Edwards 1968; trust: Guo & Yang 2021; "
+    "advice: meta-analysis (.39 [.37, .42]); choice: B-Pref; see the file for what is ours",
+    "over_truster": "directions: Parasuraman & Riley 1997; automation: Goddard et al. 2012 "
+    "(RR 1.26); other sizes are ours",
+    "under_truster": "directions: Parasuraman & Riley 1997; sizes are ours",
+    "overloaded": "span and fading: Cowan 2001, ACT-R; what a load costs is ours",
+    "anchored": "Jacowitz & Kahneman 1995 (mean index .49)",
+}
+"""Where each preset's values come from, as far as they are published."""
 
 
 def resolve_preset(config: HumanProxyConfig) -> HumanProxyConfig:

@@ -43,6 +43,7 @@ def proofs() -> list[Proof]:
         _prospect,
         _hierarchy,
         _cloning,
+        _synergy,
     )
     return [proof for part in parts for proof in part()]
 
@@ -240,3 +241,34 @@ def _cloning() -> list[Proof]:
     weight = dict(zip(model.features, model.coefficients.tolist(), strict=True))["prior"]
     source = "maximum likelihood of McFadden's conditional logit; original: β = 1"
     return [Proof("cloning: the original's β recovered", source, 1.0, weight, 0.04)]
+
+
+def _synergy() -> list[Proof]:
+    """Teams of a person and an AI: team accuracy less the better of the two alone."""
+    keyed, rows = Keyed(SEED, "proof/synergy"), np.arange(PEOPLE)
+    sure = 0.5 + 0.5 * keyed.uniform(rows, 0)  # calibrated: right with this probability
+    own_right = keyed.uniform(rows, 1) < sure
+    belief = _two(np.where(own_right, sure, 1 - sure))  # option 0 is right
+    # An AI that is right in 60 % and always says that it is sure.
+    ai_right = keyed.uniform(rows, 2) < 0.6
+    advice = _two(np.where(ai_right, 0.99, 0.01))
+    team = _answers(person("over_truster"), situations(belief, advice=advice)).choice == 0
+    alone = _answers(person("over_truster"), situations(belief)).choice == 0
+    loss = float(team.mean() - max(own_right.mean(), ai_right.mean()))
+    erring = float(team[~ai_right].mean() - alone[~ai_right].mean())
+    # An AI that is as good as the person and says how sure it is, heard by a Bayesian.
+    ai_sure = 0.5 + 0.5 * keyed.uniform(rows, 3)
+    found = np.where(keyed.uniform(rows, 4) < ai_sure, 1.0, -1.0) * np.log(ai_sure / (1 - ai_sure))
+    llr = np.stack([found, np.zeros(PEOPLE)], axis=1)[:, None, :]
+    both = _answers(person("rational"), situations(belief, llr=llr)).choice == 0
+    gain = float(both.mean() - 0.75)
+    source = "Vaccaro, Almaatouq & Malone 2024, Nat. Hum. Behav.: 106 experiments, g = -.23"
+    within = 4.5 * 0.5 / np.sqrt(PEOPLE)
+    return [
+        Proof("synergy: over-truster and an overconfident AI fall short of the better one (1: yes)",
+              source, 1.0, float(loss < -within), 0.0),
+        Proof("synergy: where the AI errs the over-truster does worse than alone (1: yes)",
+              source, 1.0, float(erring < -2 * within), 0.0),
+        Proof("synergy: Bayesian with an equal, calibrated AI, E max(c, c') - E c = 1/12",
+              "definition (c, c' uniform on [.5, 1])", 1 / 12, gain, within),
+    ]  # fmt: skip

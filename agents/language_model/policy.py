@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agents.language_model.config import LanguageModelConfig
 from agents.language_model.views import Reader
 from agents.learning.interface import WeightVersion
-from agents.policies.base import DECIDES, STATES
+from agents.policies.base import ADVOCATES, DECIDES, STATES
 from agents.policies.numeric import fair_argmax, log_normalize, probabilities
 from coordination.cohort import Answers, Asks
 from coordination.messages import FREE, Fault, MessageKind
@@ -42,8 +42,9 @@ class LanguageModel:
     """A transformers causal language model: scores options, speaks, and takes new weights.
 
     Asked to decide (ruling, vote) or to state (explanation, label …), it scores every option and
-    answers with their softmax; asked for words, it samples them. An argument without an assigned
-    stance argues for the option that the model scores highest.
+    answers with their softmax; asked for words, it samples them. A speech for a side (argument,
+    critique, rebuttal) without an assigned stance argues for the option that the model scores
+    highest.
 
     A row that names a weight version is answered with the weights installed for that version and
     agent; a row with version -1 by the model as built or loaded. Equal rows (same weights, same
@@ -125,7 +126,7 @@ class LanguageModel:
         intent = MessageKind(asks.intent)
         free = asks.stance == FREE
         wants_scores = np.full(asks.n, intent in DECIDES or intent in STATES)
-        if intent == MessageKind.ARGUMENT:
+        if intent in ADVOCATES:
             wants_scores = free
         if wants_scores.any():
             self._score(reader, asks, np.flatnonzero(wants_scores), blank)
@@ -137,7 +138,7 @@ class LanguageModel:
             blank["stance"][:] = np.where(free & scored, best, asks.stance)
         if intent not in SILENT:
             self._speak(reader, asks, np.flatnonzero(blank["fault"] == Fault.NONE), blank)
-        if intent == MessageKind.ARGUMENT:
+        if intent in ADVOCATES:
             # An argument speaks for its side; what the model believes of it stays its own.
             blank["probs"][:] = np.nan
             blank["confidence"][:] = np.nan

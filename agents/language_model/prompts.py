@@ -23,6 +23,7 @@ _TASKS = {
     MessageKind.ANSWER: "Answer the last question.",
     MessageKind.QUOTE: "Quote the evidence that matters most, and write nothing else.",
     MessageKind.DEMONSTRATION: "Show step by step how you would decide.",
+    MessageKind.REBUTTAL: "Rebut the criticism of what you said; say why your option stands.",
     MessageKind.FEEDBACK: "Tell the others how their messages could be more helpful.",
 }
 

@@ -18,9 +18,9 @@ DECIDES = frozenset({MessageKind.RULING, MessageKind.VOTE})
 """Intents that ask for a choice."""
 STATES = frozenset({MessageKind.EXPLANATION, MessageKind.LABEL, MessageKind.DEMONSTRATION})
 """Intents that ask for the speaker's distribution over options."""
-ARGUES = frozenset(
-    {MessageKind.ARGUMENT, MessageKind.CRITIQUE, MessageKind.ANSWER, MessageKind.QUOTE}
-)
+ADVOCATES = frozenset({MessageKind.ARGUMENT, MessageKind.CRITIQUE, MessageKind.REBUTTAL})
+"""Intents that ask for a speech for one side."""
+ARGUES = ADVOCATES | {MessageKind.ANSWER, MessageKind.QUOTE}
 """Intents that ask for reasons for a stance."""
 
 

@@ -54,6 +54,9 @@ class ExpertConfig:
     fabrication: float = 0.0
     """Probability per message that an agent arguing against its own belief adds a forged quote for
     its stance."""
+    variety: float = 0.0
+    """Scale of Gumbel noise (nats, keyed by the ask) on the value of items, so that drafts of one
+    message differ: 0 always quotes the best."""
     collude: bool = False
     """Throw the debate: when its stance is what it believes, withhold all evidence."""
     words_base: int = 40
@@ -98,7 +101,10 @@ class Expert(NumericPolicy):
         for key in ("honesty", "fabrication"):
             value = getattr(config, key)
             require(0.0 <= value <= 1.0, f"expert.{key}", value, "a probability in [0, 1]")
-        for key in ("quotes_per_message", "words_base", "words_per_quote", "words_noise"):
+        for key in (
+            *("quotes_per_message", "words_base", "words_per_quote", "words_noise"),
+            "variety",
+        ):
             require(
                 getattr(config, key) >= 0, f"expert.{key}", getattr(config, key), "a count >= 0"
             )
@@ -107,6 +113,7 @@ class Expert(NumericPolicy):
         self._honest = Keyed(seed, "honesty")
         self._forge = Keyed(seed, "fabrication")
         self._words = Keyed(seed, "verbosity")
+        self._variety = Keyed(seed, "variety")
 
     def honest(self, agent_id: NDArray[np.int64], case_id: NDArray[np.int64]) -> Bools:
         """Return whether each agent is honest on each case."""
@@ -125,7 +132,7 @@ class Expert(NumericPolicy):
         best, second = best_two(belief, coin, mask)
         own = np.where(self.honest(asks.agent_id, asks.case_id), best, second)
         stance = np.where(asks.stance == FREE, own, asks.stance)
-        quotes = self._quotes(asks, stance, best, mask)
+        quotes = self._quotes(asks, stance, best)
         stated = probabilities(_swap(belief, best, stance))
         confidence = pick(stated, stance)
         if asks.intent in ARGUES:
@@ -156,24 +163,35 @@ class Expert(NumericPolicy):
         return self.config.quotes_per_message + (self.config.fabrication > 0)
 
     def _quotes(
-        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64], mask: Bools
+        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return [B, Q] quotes; a forgery comes first, so that a cut message still holds it."""
         config = self.config
-        value = self._value(asks, stance, mask)
-        usable = asks.held & ~_already_quoted(asks) & (value > 0)
-        if config.collude:
-            usable = usable & (stance != best)[:, None]
-        count = min(config.quotes_per_message, usable.shape[1])
-        order = np.argsort(np.where(usable, -value, np.inf), axis=1, kind="stable")[:, :count]
-        picked = np.where(np.take_along_axis(usable, order, axis=1), order, NO_QUOTE)
         quotes = np.full((asks.n, self._width), NO_QUOTE, dtype=np.int64)
         if config.fabrication > 0:
             forges = (self._forge.uniform(asks.ask_id) < config.fabrication) & (stance != best)
             quotes[:, 0] = np.where(forges & (stance >= 0), forged_quote(0) - stance, NO_QUOTE)
+        usable = asks.held & ~_already_quoted(asks)
+        if config.collude:
+            usable = usable & (stance != best)[:, None]
+        picked = self._pick(asks, stance, best, usable)
         first = self._width - config.quotes_per_message
-        quotes[:, first : first + count] = picked
+        quotes[:, first : first + picked.shape[1]] = picked
         return quotes
+
+    def _pick(
+        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64], usable: Bools
+    ) -> NDArray[np.int64]:
+        """Return up to ``quotes_per_message`` of the usable items, `NO_QUOTE` padding."""
+        config = self.config
+        value = self._value(asks, stance, asks.option_mask)
+        usable = usable & (value > 0)
+        if config.variety > 0:
+            noise = self._variety.gumbel(asks.ask_id, shape=(usable.shape[1],))
+            value = value + config.variety * noise
+        count = min(config.quotes_per_message, usable.shape[1])
+        order = np.argsort(np.where(usable, -value, np.inf), axis=1, kind="stable")[:, :count]
+        return np.where(np.take_along_axis(usable, order, axis=1), order, NO_QUOTE)
 
     def _value(self, asks: Asks, stance: NDArray[np.int64], mask: Bools) -> Floats:
         """Return how much the agent wants to quote each item, [B, E]; NaN or ≤ 0 for never."""

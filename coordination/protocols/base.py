@@ -65,8 +65,8 @@ class Protocol(ABC):
     Config: ClassVar[type[ProtocolConfig]] = ProtocolConfig
     name: ClassVar[str] = ""
     """Registered name."""
-    seats: ClassVar[tuple[str, ...]] = ()
-    """Seats that must be filled, all of them."""
+    seats: tuple[str, ...] = ()
+    """Seats that must be filled, all of them. A configuration may add one to its class's."""
     members: ClassVar[str] = ""
     """Name of seats of which there may be any number beside `seats`: ``member`` allows ``member``,
     ``member_1``, ``member_2`` …; empty for none."""
@@ -142,6 +142,10 @@ class Protocol(ABC):
     def table_for(self, seats: Iterable[str]) -> list[TurnRow]:
         """Return the table of turns of a team; `table` wherever it does not depend on its size."""
         return self.table()
+
+    def tables_of_children(self) -> list[list[TurnRow]]:
+        """Return the table of each child room that every room opens, in the order of opening."""
+        return []
 
     def _at_least_one(self, key: str, value: int) -> int:
         if value < 1:

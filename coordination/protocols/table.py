@@ -53,6 +53,33 @@ def said_by(rows: Iterable[TurnRow], *seats: str, before: int | None = None) -> 
     )
 
 
+class TableOfTurns:
+    """Writes a table down in the order in which the protocol acts.
+
+    Example:
+        >>> turns = TableOfTurns()
+        >>> turns.act("consultant", MessageKind.ARGUMENT, hears=("judge",))
+        >>> turns.act("judge", MessageKind.RULING, hears=("consultant",))
+        >>> turns.rows[1].sees
+        ((0, 'consultant'),)
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[TurnRow] = []
+        self._turn = 0
+
+    def act(self, seat: str, kind: MessageKind, hears: Sequence[str]) -> None:
+        """Add an act with a turn of its own, seeing all that some seats said before."""
+        self.together([(seat, kind, hears)])
+
+    def together(self, acts: Iterable[tuple[str, MessageKind, Sequence[str]]]) -> None:
+        """Add acts of one turn: (seat, kind, seats that it hears)."""
+        turn = self._turn
+        for seat, kind, hears in acts:
+            self.rows.append(TurnRow(turn, seat, kind, said_by(self.rows, *hears, before=turn)))
+        self._turn += 1
+
+
 def declared(
     rows: Sequence[TurnRow], topology: str, seats: tuple[str, ...], hub: str = "judge"
 ) -> list[Seen]:

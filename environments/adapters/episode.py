@@ -13,10 +13,8 @@ Life cycle::
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -121,19 +119,3 @@ def reseed_generator(environment: Any, seed: int) -> bool:
         return False
     inner.np_random = np.random.default_rng(seed)
     return True
-
-
-def require(module: str, extra: str) -> ModuleType:
-    """Import an optional package.
-
-    Raises:
-        ConfigError: Saying which extra of ours brings it, if it is missing.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
-            raise
-        raise ConfigError(
-            f"{module} is not installed; install it with: pip install 'facilitate[{extra}]'"
-        ) from None

@@ -11,8 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from environments.adapters.episode import Actions, Episode, require
+from environments.adapters.episode import Actions, Episode
 from environments.core.errors import ConfigError
+from environments.core.extras import require
 from environments.core.keyed import Keyed
 
 

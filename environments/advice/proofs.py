@@ -56,6 +56,16 @@ def proofs() -> list[Proof]:
         ratio, error, _ = play(w, equal)
         claim = f"error ratio at w={w}, {_GAMES} simulated games"
         found.append(Proof(claim, source, expected, ratio, _SIGMAS * error))
+    excess = error_ratio(PEOPLE_WEIGHT, 60, 60) - error_ratio(optimal_weight(60, 60, 0.0), 60, 60)
+    found.append(
+        Proof(
+            "people's w=.39 against the best w=.5: squared error too much",
+            "WOA .39 [.37, .42] of people; equal independent errors",
+            0.0242,
+            excess,
+            5e-5,
+        )
+    )
     taken = play(PEOPLE_WEIGHT, equal, 2_000)[2]
     found.append(
         Proof("recovered mean WOA of a w=.39 judge", "definition of WOA", 0.39, taken, 1e-9)

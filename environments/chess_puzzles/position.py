@@ -21,7 +21,8 @@ SQUARES = tuple(f"{file}{rank}" for rank in "12345678" for file in "abcdefgh")
 """Square names by index: a1 is 0, h1 is 7, a8 is 56."""
 
 MATE = 29_000
-"""Scores beyond this are mates: ±(30000 - moves)."""
+"""Scores beyond this are mates: ±(`MATE_NOW` - moves)."""
+MATE_NOW = 30_000
 
 _EMPTY = str.maketrans({str(n): "." * n for n in range(1, 9)} | {"/": ""})
 _SAN_NUMBER = re.compile(r"^\d+\.+")
@@ -107,7 +108,7 @@ def score_words(score: int) -> str:
     """Return a score in words; the sign is a word, so that no normalization can lose it."""
     if abs(score) > MATE:
         side = "for" if score > 0 else "against"
-        return f"mate in {30_000 - abs(score)} {side} the mover"
+        return f"mate in {MATE_NOW - abs(score)} {side} the mover"
     sign = "plus " if score > 0 else "minus " if score < 0 else ""
     return f"a score of {sign}{abs(score)} centipawns"
 

@@ -25,6 +25,20 @@ class ConfigError(FacilitateError, ValueError):
     """A configuration key, value or combination that cannot run."""
 
 
+class MissingExtraError(ConfigError):
+    """An optional package that is not installed.
+
+    Args:
+        module: The module that cannot be imported.
+        extra: The extra of ours that brings it.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(
+            f"{module} is not installed; install it with: pip install 'facilitate[{extra}]'"
+        )
+
+
 class UnknownNameError(ConfigError, KeyError):
     """A name that is not registered; the message carries the nearest names.
 

@@ -57,7 +57,7 @@ def proofs() -> list[Proof]:
     )
     group = Weights(FRIEDKIN_JOHNSEN)
     a = 1 - np.diag(FRIEDKIN_JOHNSEN)
-    source = "Friedkin & Johnsen 1999, example of four members"
+    source = "x* = (I - AW)⁻¹(I - A)x₀ on the four actors of Friedkin & Johnsen 1999"
     ways = {
         "limit": group.friedkin_johnsen_limit(INITIAL, a),
         "200 steps": group.evolve(INITIAL, 200, a),

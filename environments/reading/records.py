@@ -69,8 +69,11 @@ def check_row(line: int, row: Any, ignore: Sequence[str]) -> Record:
     """
     check_fields(row, FIELDS, ignore)
     question = row_text(row, "question")
-    options = _options(row.get("options"))
-    answer = _answer(row.get("answer"), options)
+    for field in ("options", "answer"):
+        if field not in row:
+            raise RowError(f"has no {field}")
+    options = _options(row["options"])
+    answer = _answer(row["answer"], options)
     evidence, llr = _evidence(row, len(options))
     return Record(
         line=line,

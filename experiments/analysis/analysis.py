@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from coordination.messages import TEAM
 from environments.cases import Split
 from environments.core.columns import Columns
 from experiments.analysis.arms import (
@@ -20,7 +21,7 @@ from experiments.analysis.arms import (
     unaided_metrics,
 )
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
-from experiments.analysis.conversations import ConversationResult, analyse_conversation
+from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
@@ -167,13 +168,22 @@ def _conversations(
     found: dict[str, dict[str, ConversationResult]] = {}
     if rows is None:
         return found
-    for name in config.conversations:
-        mine = rows.take(rows["conversation"] == name)
-        for split in sorted(set(mine["split"].tolist()), key=_split_order):
-            part = mine.take(mine["split"] == split)
-            result = analyse_conversation(tables, part, boots[split])
-            found.setdefault(name, {})[split] = result
-    return found
+    talked = rows.take(np.isin(rows["conversation"], list(config.conversations)))
+    silent = ~np.isin(talked["room_id"], tables["messages"]["room_id"]) & (talked["seat"] != TEAM)
+    for split in sorted(set(talked["split"].tolist()), key=_split_order):
+        here = talked["split"] == split
+        parts = {
+            name: talked.take(here & (talked["conversation"] == name))
+            for name in config.conversations
+        }
+        parts = {name: part for name, part in parts.items() if part.n}
+        alone = talked.take(here & silent)
+        results = [
+            analyse_conversation(tables, part, boots[split], alone) for part in parts.values()
+        ]
+        for result in add_gains(results, parts, boots[split]):
+            found.setdefault(result.name, {})[split] = result
+    return {name: found[name] for name in config.conversations if name in found}
 
 
 def _split_order(split: str) -> int:

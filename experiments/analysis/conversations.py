@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from environments.core.columns import Columns
+from experiments.analysis.applicability import NO_ARGUING_SIDE, inapplicable
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import NOT_ASKED, arguing_sides, faults
 from experiments.analysis.metrics import (
-    NO_ARGUING_SIDE,
     AgentScores,
     CalibrationCurve,
     agent_score_difference,
     calibration,
-    inapplicable,
     side_scores,
 )
+from experiments.analysis.reliance import reliance_metrics
+from experiments.analysis.statistics import Paired, holm, paired_difference
 
 PER_ROOM = {"words_per_room": "words", "words_heard_per_room": "heard_words"} | {
     "messages_per_room": "messages",
     "tokens_per_room": "tokens",
+    "turns_per_room": "turns",
 }
 """Metric to the column of `ledger_view.with_costs` that it averages."""
 
@@ -41,17 +43,19 @@ class ConversationResult:
     split: str
     rooms: int
     metrics: dict[str, Estimate]
-    """``judge_accuracy`` (of the verdict over all presentation orders), ``accuracy_as_shown`` and
-    ``accuracy_swapped`` (under each order alone), ``verdict_stability`` (share of rooms in which
-    both orders gave the same choice), ``log_score``, ``brier``, ``ece``, ``asd_log``,
-    ``asd_brier`` and the costs of `PER_ROOM`."""
+    """See `experiments.analysis.applicability.METRICS`; what does not apply is missing with a
+    reason. Where the influence of kinds of message was probed, ``influence_tv_argument`` and its
+    like besides."""
     calibration: CalibrationCurve
     faults: dict[str, int]
     """See `experiments.analysis.ledger_view.faults`."""
 
 
 def analyse_conversation(
-    tables: Mapping[str, Columns], verdict: Columns, bootstrap: CrossedBootstrap
+    tables: Mapping[str, Columns],
+    verdict: Columns,
+    bootstrap: CrossedBootstrap,
+    alone: Columns | None = None,
 ) -> ConversationResult:
     """Return the metrics of one conversation on one split.
 
@@ -60,6 +64,8 @@ def analyse_conversation(
         verdict: Rows of `ledger_view.verdicts` with costs, of this conversation and split, at
             least one.
         bootstrap: Resamples of the split's seeds and cases, shared by all conversations.
+        alone: Verdicts of rooms of the split in which nobody spoke, for what deciders think before
+            they hear anything.
     """
     axes, protocol = bootstrap.axes, str(verdict["protocol"][0])
     sampled = {
@@ -95,6 +101,7 @@ def analyse_conversation(
     )
     metrics["ece"] = curve.ece
     metrics |= _asd(tables, verdict, bootstrap, protocol)
+    metrics |= reliance_metrics(tables, verdict, bootstrap, alone)
     metrics = {
         name: Estimate.missing(inapplicable(name, protocol), 0)
         if inapplicable(name, protocol)
@@ -132,7 +139,7 @@ def _by_order(verdict: Columns) -> dict[str, NDArray[np.float64]]:
 def _asd(
     tables: Mapping[str, Columns], verdict: Columns, bootstrap: CrossedBootstrap, protocol: str
 ) -> dict[str, Estimate]:
-    names = ("asd_log", "asd_brier")
+    names = ("asd_log", "asd_log_odds", "asd_brier", "asd_accuracy")
     reason = inapplicable(names[0], protocol)
     sides = arguing_sides(tables, verdict)
     if reason or not sides.n:
@@ -144,7 +151,9 @@ def _asd(
     # A debate counts if exactly one side held the truth; a lone consultant always does.
     counted = (arguing == 1) | ((truthful == 1) & (arguing == 2))
     found = {}
-    for name, score in side_scores(verdict["probs"][row], side).items():
+    scores = side_scores(verdict["probs"][row], side)
+    scores["accuracy"] = (verdict["choice"][row] == side).astype(np.float64)
+    for name, score in scores.items():
         grids = []
         for kind in (true, ~true):
             values = np.full(verdict.n, np.nan)
@@ -153,3 +162,61 @@ def _asd(
             grids.append(_grid(bootstrap.axes, verdict, values))
         found[f"asd_{name}"] = agent_score_difference(bootstrap, AgentScores(*grids))
     return found
+
+
+NAIVE = "naive"
+"""Protocol of the judge alone."""
+
+
+def add_gains(
+    results: list[ConversationResult], rows: Mapping[str, Columns], bootstrap: CrossedBootstrap
+) -> list[ConversationResult]:
+    """Return the results of one split with what each gains over the judge alone.
+
+    Adds ``gain_over_naive`` (bootstrap over cases and seeds), ``gain_over_naive_paired`` (over
+    seeds, Student t) and ``gain_over_naive_p_holm`` (corrected for the number of conversations).
+
+    Args:
+        results: All conversations of the split.
+        rows: Conversation to its verdicts.
+        bootstrap: Resamples of the split.
+    """
+    names = ("gain_over_naive", "gain_over_naive_paired", "gain_over_naive_p_holm")
+    base = next((one.name for one in results if one.protocol == NAIVE), None)
+    grids = {
+        one.name: _grid(bootstrap.axes, rows[one.name], rows[one.name]["correct"].astype(float))
+        for one in results
+    }
+    paired: dict[str, Paired] = {
+        name: paired_difference(np.nanmean(grid, axis=1), np.nanmean(grids[base], axis=1))
+        for name, grid in grids.items()
+        if base is not None and name != base and _same_cells(grid, grids[base])
+    }
+    corrected = dict(zip(paired, holm([one.p_value for one in paired.values()]), strict=True))
+    found = []
+    for one in results:
+        reason = inapplicable(names[0], one.protocol)
+        if base is None:
+            reason = reason or "no conversation holds the judge alone (protocol naive)"
+        if not reason and one.name not in paired:
+            reason = "it was not held on the same cases as the judge alone"
+        if reason:
+            gains = dict.fromkeys(names, Estimate.missing(reason))
+        else:
+            assert base is not None
+            both = np.stack([grids[one.name], grids[base]])
+            draws, means = bootstrap.means(both), np.nanmean(both, axis=(1, 2))
+            p, over = corrected[one.name], paired[one.name].estimate
+            gains = {
+                names[0]: bootstrap.estimate(means[0] - means[1], draws[0] - draws[1], one.rooms),
+                names[1]: over,
+                names[2]: Estimate.missing(over.reason or "undefined", over.n)
+                if p is None
+                else Estimate.exact(p, over.n, "a p-value, corrected by Holm's method"),
+            }
+        found.append(replace(one, metrics={**one.metrics, **gains}))
+    return found
+
+
+def _same_cells(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    return bool((np.isnan(first) == np.isnan(second)).all())

@@ -16,6 +16,8 @@ from environments.core.errors import DataError
 
 COMBINED = -1
 """Presentation code of the verdict over all orders asked; the row that counts."""
+ARGUING = [int(MessageKind.ARGUMENT), int(MessageKind.CRITIQUE), int(MessageKind.REBUTTAL)]
+"""Kinds of messages that take a side."""
 NOT_ASKED = -2
 """Choice under a presentation that was not asked for."""
 
@@ -24,7 +26,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
         "turns", "outcome",
     ),
-    "messages": ("room_id", "turn", "sender", "seat", "kind", "stance", "words", "tokens", "fault"),
+    "messages": (
+        "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "fault",
+    ),
     "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
     "decisions": (
         "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
@@ -103,21 +107,23 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     """Return rows of `verdicts` with what their rooms cost.
 
     Returns:
-        ``verdict`` with ``words`` and ``messages`` said in the room, ``heard_words`` delivered to
-        the seat that decided (to anybody, where the team did: each copy counts), and ``tokens`` now
-        those of the whole room: read and written by language models (0 for numeric agents).
+        ``verdict`` with ``words``, ``messages`` and ``turns`` of the room, ``heard_words``
+        delivered to the seat that decided (to anybody, where the team did: each copy counts), and
+        ``tokens`` now those of the whole room: read and written by language models (0 for numeric
+        agents).
     """
     ruled = _rulings(tables)
-    deciding = _row_of(verdict, ruled["room_id"])
+    deciding = row_of(verdict, ruled["room_id"])
     known = deciding >= 0
     messages = tables["messages"]
-    row = _row_of(verdict, messages["room_id"])
+    row = row_of(verdict, messages["room_id"])
     mine = row >= 0
     spoken = messages["fault"][mine] == Fault.NONE
     return verdict.with_(
         words=_total(row[mine], messages["words"][mine], verdict.n),
         messages=np.bincount(row[mine][spoken], minlength=verdict.n),
         heard_words=_heard(tables, verdict),
+        turns=_turns(tables, verdict),
         tokens=_total(deciding[known], ruled["tokens"][known], verdict.n)
         + _total(row[mine], messages["tokens"][mine], verdict.n),
     )
@@ -126,16 +132,16 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
 def arguing_sides(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     """Return the options that were argued for in the rooms of ``verdict``.
 
-    A side is the stance of a seat's last argument or critique; other seats take no side.
+    A side is the stance of a seat's last argument, critique or rebuttal; other seats take no side.
 
     Returns:
         ``row`` (position in ``verdict``), ``sender`` and ``side``, sorted by the first two.
     """
     messages = tables["messages"]
-    argues = np.isin(messages["kind"], [int(MessageKind.ARGUMENT), int(MessageKind.CRITIQUE)])
+    argues = np.isin(messages["kind"], ARGUING)
     argues &= (messages["stance"] >= 0) & (messages["fault"] == Fault.NONE)
     spoken = messages.take(argues).sort_by("room_id", "sender", "turn")
-    row = _row_of(verdict, spoken["room_id"])
+    row = row_of(verdict, spoken["room_id"])
     last = np.ones(spoken.n, dtype=bool)
     last[:-1] = (spoken["room_id"][1:] != spoken["room_id"][:-1]) | (
         spoken["sender"][1:] != spoken["sender"][:-1]
@@ -153,13 +159,13 @@ def faults(tables: Mapping[str, Columns], verdict: Columns) -> dict[str, int]:
     out.
     """
     ruled = _rulings(tables)
-    room = _row_of(verdict, ruled["room_id"])
+    room = row_of(verdict, ruled["room_id"])
     ballot = (room >= 0) & (ruled["seat"] != TEAM)
     if verdict.n:
         ballot &= (verdict["seat"] == TEAM)[np.maximum(room, 0)]
     ballots = ruled.take(ballot)
     messages = tables["messages"]
-    mine = _row_of(verdict, messages["room_id"]) >= 0
+    mine = row_of(verdict, messages["room_id"]) >= 0
     found: dict[str, int] = {}
     for kind, codes in (
         ("message", messages["fault"][mine]),
@@ -183,9 +189,14 @@ def _rulings(tables: Mapping[str, Columns]) -> Columns:
     return decisions.take(real)
 
 
+def _turns(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
+    rooms = tables["rooms"].sort_by("room_id")
+    return rooms["turns"][_find(rooms, verdict, ("room_id",), "rooms")]
+
+
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
     deliveries, messages = tables["deliveries"], tables["messages"]
-    row = _row_of(verdict, deliveries["room_id"])
+    row = row_of(verdict, deliveries["room_id"])
     if not verdict.n or not deliveries.n:
         return np.zeros(verdict.n, dtype=np.int64)
     to_decider = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
@@ -213,7 +224,7 @@ def _total(row: NDArray[np.int64], amount: NDArray[np.int64], n: int) -> NDArray
     return np.bincount(row, weights=amount, minlength=n).astype(np.int64)
 
 
-def _row_of(verdict: Columns, room_id: NDArray[np.int64]) -> NDArray[np.int64]:
+def row_of(verdict: Columns, room_id: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each room's position in ``verdict`` (sorted by room), -1 where it is not there."""
     if not verdict.n:
         return np.full(len(room_id), -1, dtype=np.int64)

@@ -1,7 +1,8 @@
-"""Definitions of the metrics of oversight, and which of them applies to which protocol.
+"""Definitions of the metrics of oversight.
 
 Accuracy, log score and Brier score of a decision come from the scoring layer of the ledger
-(`environments.truth.SealedTruth.score`); defined here is what needs more than one decision.
+(`environments.truth.SealedTruth.score`); defined here is what needs more than one decision. Which
+metric applies to which protocol says `experiments.analysis.applicability`.
 """
 
 from __future__ import annotations
@@ -17,32 +18,6 @@ from experiments.analysis.estimate import Estimate
 
 BINS = 10
 """Equal bins of confidence in a calibration curve."""
-
-NO_ARGUING_SIDE = "no seat argues for an option, so there is no agent score difference"
-_NO_ADVICE_SIDE = "the advisor states its own answer and is assigned no side to compare"
-_NO_MESSAGES = "nobody but the judge speaks"
-
-INAPPLICABLE: dict[tuple[str, str], str] = {
-    ("asd_log", "naive"): NO_ARGUING_SIDE,
-    ("asd_brier", "naive"): NO_ARGUING_SIDE,
-    ("asd_log", "direct"): NO_ARGUING_SIDE,
-    ("asd_brier", "direct"): NO_ARGUING_SIDE,
-    ("asd_log", "explanation"): _NO_ADVICE_SIDE,
-    ("asd_brier", "explanation"): _NO_ADVICE_SIDE,
-    ("words_per_room", "naive"): _NO_MESSAGES,
-    ("words_per_room", "direct"): _NO_MESSAGES,
-    ("words_heard_per_room", "naive"): _NO_MESSAGES,
-    ("words_heard_per_room", "direct"): _NO_MESSAGES,
-    ("messages_per_room", "naive"): _NO_MESSAGES,
-    ("messages_per_room", "direct"): _NO_MESSAGES,
-}
-"""(metric, protocol) → why it does not apply. Every other pair applies, for protocols of the table;
-a protocol of the user's own is judged by the messages that it produced."""
-
-
-def inapplicable(metric: str, protocol: str) -> str:
-    """Return why a metric does not apply to a protocol, '' if it does."""
-    return INAPPLICABLE.get((metric, protocol), "")
 
 
 @dataclass(frozen=True)
@@ -126,14 +101,20 @@ def side_scores(
         side: [n] option argued for.
 
     Returns:
-        ``log``: natural logarithm of its probability, clipped at 1e-4; ``brier``:
-        -Σ_k (1[k = side] - p_k)², not clipped. For two sides t and f the differences are
+        ``log``: natural logarithm of its probability, clipped at 1e-4; ``log_odds``: logarithm of
+        p / (1 - p), p clipped to [1e-4, 1 - 1e-4]; ``brier``: -Σ_k (1[k = side] - p_k)², not
+        clipped. For two sides t and f the differences are
         log p_t - log p_f and 2 (p_t - p_f); with two options logit p_t and 4 p_t - 2.
     """
     stated = np.take_along_axis(probs, side[:, None], axis=1)[:, 0]
     hit = np.arange(probs.shape[1]) == side[:, None]
     brier = -(np.where(hit, 1.0 - probs, probs) ** 2).sum(axis=1)
-    return {"log": np.log(np.clip(stated, CLIP, 1.0)), "brier": brier}
+    p = np.clip(stated, CLIP, 1.0 - CLIP)
+    return {
+        "log": np.log(np.clip(stated, CLIP, 1.0)),
+        "log_odds": np.log(p / (1.0 - p)),
+        "brier": brier,
+    }
 
 
 @dataclass(frozen=True)

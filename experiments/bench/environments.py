@@ -2,62 +2,59 @@
 
 Both sides play the same simulators with the same keyed actions. The peer is the PettingZoo
 environment, ``reset`` and then ``step`` to the end, on some of the cases; there its rewards must
-equal the batch's.
+equal the batch's. Only steps of episodes that go on count, on both sides.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
+from environments import ENVIRONMENTS
 from environments.base import Environment, SplitPlan
 from environments.cases import Split
-from environments.core.keyed import Keyed
-from environments.simulator import Simulator, SimulatorParallelEnv
+from environments.core.errors import ConfigError
+from environments.playing_conformance import random_actions
+from environments.simulator import Observation, Simulator, SimulatorParallelEnv
+
+OUTSIDE = ("gymnasium", "openspiel", "pettingzoo")
+"""Adapters: one object of somebody else's an episode, so that a batch costs what its rows cost."""
+SETTINGS: Mapping[str, Mapping[str, Any]] = {"dec_tiger": {"horizon": 4}}
+"""Settings unlike the defaults."""
+
+Moves = list[dict[str, NDArray[Any]]]
 
 
-def _worlds(plan: SplitPlan) -> dict[str, tuple[Environment, Callable[[Any], Simulator]]]:
-    """Return the environment of each simulator, and how to make the simulator."""
-    from environments.advice.environment import Advice, AdviceConfig
-    from environments.advice.simulator import BatchedAdvice
-    from environments.dec_pomdp.simulator import BatchedDecPOMDP
-    from environments.dec_tiger.environment import DecTiger, DecTigerConfig
-    from environments.dec_tiger.problem import dec_tiger
-    from environments.hidden_profile.environment import HiddenProfile, HiddenProfileConfig
-    from environments.jury.environment import Jury, JuryConfig
-    from environments.opinion_network.environment import OpinionNetwork, OpinionNetworkConfig
-    from environments.opinion_network.simulator import BatchedOpinions
-    from environments.preferences.environment import Preferences, PreferencesConfig
-    from environments.preferences.simulator import BatchedPreferences
-
-    return {
-        "hidden_profile": (HiddenProfile(HiddenProfileConfig(), plan), lambda w: w.council()),
-        "jury": (Jury(JuryConfig(), plan), lambda w: w.council()),
-        "advice": (Advice(AdviceConfig(), plan), BatchedAdvice),
-        "preferences": (Preferences(PreferencesConfig(), plan), BatchedPreferences),
-        "opinion_network": (OpinionNetwork(OpinionNetworkConfig(), plan), BatchedOpinions),
-        "dec_tiger": (
-            DecTiger(DecTigerConfig(), plan),
-            lambda w: BatchedDecPOMDP(dec_tiger(), horizon=4),
-        ),
-    }
+def measured_names() -> list[str]:
+    """Return the shipped environments that are measured: those that generate or ship their data."""
+    return [
+        name
+        for name in ENVIRONMENTS.shipped()
+        if name not in OUTSIDE and not name.endswith("_file")
+    ]
 
 
-def run(cases: int = 4096, looped: int = 64, repeats: int = 5, seed: int = 0) -> dict[str, Any]:
+def run(
+    cases: int = 4096,
+    looped: int = 64,
+    repeats: int = 5,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Measure every simulator on this machine.
 
     Args:
-        cases: Cases of a batch.
+        cases: Cases of a batch; data sets with fewer repeat them.
         looped: Of these, cases that the peer plays one after another.
         repeats: Timed plays of each side; medians are reported.
         seed: Keys the actions.
+        names: Environments; all by default.
 
     Returns:
         For each environment ``…_batched_steps_per_s``, ``…_looped_steps_per_s`` (case-steps,
@@ -67,10 +64,10 @@ def run(cases: int = 4096, looped: int = 64, repeats: int = 5, seed: int = 0) ->
         AssertionError: If the two sides give different rewards.
     """
     measured: dict[str, Any] = {"benchmark": "environments", "cases": cases, "seed": seed}
-    plan = SplitPlan({Split.TEACHING: cases})
-    for name, (world, make) in _worlds(plan).items():
-        ids = world.case_ids(Split.TEACHING, 0)
-        measured |= {f"{name}_{k}": v for k, v in _measure(world, make, ids, looped, repeats, seed)}
+    for name, world in _worlds(names or measured_names(), cases):
+        ids = np.resize(world.case_ids(Split.TEACHING, 0), cases)
+        found = _measure(world, ids, looped, repeats, seed)
+        measured |= {f"{name}_{key}": value for key, value in found}
     return {
         **measured,
         "hardware": f"{platform.machine()} {platform.processor() or platform.system()}, CPU",
@@ -78,16 +75,30 @@ def run(cases: int = 4096, looped: int = 64, repeats: int = 5, seed: int = 0) ->
     }
 
 
+def _worlds(names: Sequence[str], cases: int) -> Iterator[tuple[str, Environment]]:
+    """Yield each environment with its cases planned; of a small data set, what it has."""
+    for name in names:
+        cls = ENVIRONMENTS.get(name)
+        config = cls.Config(**SETTINGS.get(name, {}))  # type: ignore[attr-defined]
+        size = cases
+        while True:
+            plan = SplitPlan({Split.CALIBRATION: 200, Split.TEACHING: size})
+            try:
+                yield name, cls(config, plan)
+                break
+            except ConfigError:
+                size //= 2
+                if not size:
+                    raise
+
+
 def _measure(
-    world: Environment,
-    make: Callable[[Any], Simulator],
-    ids: NDArray[np.int64],
-    looped: int,
-    repeats: int,
-    seed: int,
+    world: Environment, ids: NDArray[np.int64], looped: int, repeats: int, seed: int
 ) -> list[tuple[str, float]]:
-    batch, env = make(world), SimulatorParallelEnv(make(world), ids)
-    actions = _actions(batch, len(ids), seed)
+    batch, single = world.simulator(), world.simulator()
+    assert batch is not None and single is not None
+    env = SimulatorParallelEnv(single, ids)
+    actions, going = _plan(batch, ids, seed)
 
     def at_once() -> Mapping[str, NDArray[np.float64]]:
         batch.reset(ids)
@@ -101,7 +112,9 @@ def _measure(
         total = {seat: np.zeros(looped) for seat in batch.seats}
         for case in range(looped):
             env.reset(options={"case_id": int(ids[case])})
-            for moves in actions:  # every episode has the same number of rounds
+            for moves in actions:
+                if not env.agents:
+                    break
                 mine = {seat: moves[seat][case] for seat in env.agents}
                 _, rewards, _, _, _ = env.step(mine)
                 for seat, reward in rewards.items():
@@ -115,32 +128,23 @@ def _measure(
     for _ in range(repeats):
         fast.append(_seconds(at_once))
         slow.append(_seconds(one_by_one))
-    batched = len(ids) * batch.horizon / median(fast)
-    single = looped * batch.horizon / median(slow)
-    return [
-        ("batched_steps_per_s", batched),
-        ("looped_steps_per_s", single),
-        ("ratio", batched / single),
-    ]
+    batched = float(going.sum()) / median(fast)
+    one = float(going[:, :looped].sum()) / median(slow)
+    return [("batched_steps_per_s", batched), ("looped_steps_per_s", one), ("ratio", batched / one)]
 
 
-def _actions(simulator: Simulator, n: int, seed: int) -> list[dict[str, NDArray[Any]]]:
-    """Return one keyed action per round, seat and case, inside the seat's space."""
-    rows = np.arange(n)
-    turns = []
+def _plan(
+    simulator: Simulator, ids: NDArray[np.int64], seed: int
+) -> tuple[Moves, NDArray[np.bool_]]:
+    """Return keyed actions of every round, and which episodes go on in it [rounds, N]."""
+    seen: Mapping[str, Observation] = simulator.reset(ids)
+    moves: Moves = []
+    going = [np.ones(len(ids), dtype=bool)]
     for turn in range(simulator.horizon):
-        moves: dict[str, NDArray[Any]] = {}
-        for seat in simulator.seats:
-            space, draw = simulator.action_space(seat), Keyed(seed, f"bench/{seat}")
-            if isinstance(space, spaces.Discrete):
-                moves[seat] = draw.integers(int(space.n), rows, turn)
-            else:
-                assert isinstance(space, spaces.Box)
-                share = draw.uniform(rows, turn, shape=space.shape)
-                low, high = np.maximum(space.low, -1e6), np.minimum(space.high, 1e6)
-                moves[seat] = low + share * (high - low)
-        turns.append(moves)
-    return turns
+        moves.append(random_actions(simulator, seen, turn, seed))
+        seen, _, terminated, truncated = simulator.step(moves[-1])
+        going.append(going[-1] & ~terminated & ~truncated)
+    return moves, np.stack(going[:-1])
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -19,6 +19,7 @@ from experiments.commands.examine import doctor
 from experiments.commands.fit import fit_proxy
 from experiments.commands.look import list_, show
 from experiments.commands.proofs import proofs
+from experiments.commands.rejudge import rejudge
 from experiments.commands.run import INTERRUPTED, resume, run
 from experiments.commands.runs import report, verify
 from experiments.commands.shared import Imports, reflow
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (run, resume, sweep),
+    "Run": (run, resume, sweep, rejudge),
     "Look": (list_, show, report, elo, fit_proxy),
     "Check": (verify, check, proofs, bench, doctor),
 }

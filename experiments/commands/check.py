@@ -20,12 +20,15 @@ KINDS = {
 """What can be checked, in the plural and the singular; both are understood."""
 CASES = 100
 """Cases planned in every split when an environment is checked."""
+HORIZON = 2
+"""Stages over which a Dec-POMDP from a file is played and solved, unless a setting says more."""
 
 
 def check(
     kind: str = typer.Argument(metavar="|".join(KINDS), help="What it is (the singular will do)."),
     target: str = typer.Argument(
-        metavar="NAME|MODULE:CLASS", help="A registered name, or where your class is."
+        metavar="NAME|MODULE:CLASS|FILE",
+        help="A registered name, where your class is, or a .dpomdp file.",
     ),
     settings: list[str] = typer.Argument(  # noqa: B008 - typer reads the default
         None, metavar="KEY=VALUE", help="Settings of its own Config."
@@ -36,7 +39,8 @@ def check(
 
     An environment must deal the same cases by the same ids, keep its truth sealed and its numbers
     proper, and pass PettingZoo's own tests where it can be played; a class of PettingZoo's or
-    Gymnasium's is tested by their rules and played through our adapter. A protocol must do in a
+    Gymnasium's is tested by their rules and played through our adapter; a .dpomdp file is read,
+    played and, over a short horizon, solved. A protocol must do in a
     batch what it does room by room and agree with its own table of turns. A policy must be pure and
     indifferent to how asks are batched; a human proxy must be so stage by stage.
 
@@ -47,6 +51,8 @@ def check(
       facilitate check environments reading
 
       facilitate check environments my_components:MyEnv
+
+      facilitate check environments dectiger.dpomdp horizon=3
 
       facilitate check protocols my_components:Duel rounds=2
 
@@ -69,6 +75,8 @@ def check(
 
 
 def _findings(kind: str, target: str, settings: list[str]) -> list[Finding]:
+    if kind == "environment" and target.endswith(".dpomdp"):
+        return _dec_pomdp(target, settings)
     if kind == "environment" and ":" in target:
         outside = _outside(target, settings)
         if outside is not None:
@@ -142,6 +150,31 @@ def _outside(target: str, settings: list[str]) -> list[Finding] | None:
     if not issubclass(cls, ParallelEnv | AECEnv | gymnasium.Env):
         return None
     return check_outside(cls, _keys(settings))
+
+
+def _dec_pomdp(path: str, settings: list[str]) -> list[Finding]:
+    """Return the findings about a file of a Dec-POMDP; its only setting is ``horizon``."""
+    from environments.dec_pomdp.reader import load_dpomdp
+    from environments.dec_pomdp.references import reference_values
+    from environments.dec_pomdp.simulator import BatchedDecPOMDP
+    from environments.playing_conformance import check_simulator
+
+    keys = _keys(settings)
+    horizon = keys.pop("horizon", HORIZON)
+    if keys or not isinstance(horizon, int):
+        raise ConfigError(f"{' '.join(settings)}: a .dpomdp file has the setting horizon=STAGES")
+    model = load_dpomdp(path)
+    size = (
+        f"{model.n_agents} agents, {model.n_states} states, {model.n_joint_actions} joint actions, "
+        f"{model.n_joint_observations} joint observations"
+    )
+    values = reference_values(model, horizon)
+    told = ", ".join(f"{name} {value.value:.6g}" for name, value in values.items())
+    return [
+        Finding("the file is well-formed", True, size),
+        *check_simulator(lambda: BatchedDecPOMDP(model, horizon), range(CASES)),
+        Finding(f"values over {horizon} stages", True, told),
+    ]
 
 
 def _environment(cls: type, config: Any) -> list[Finding]:

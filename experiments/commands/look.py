@@ -138,10 +138,10 @@ def _is_proxy(policy: type) -> bool:
 
 
 def _proxy_parts() -> list[Row]:
-    """Return the presets of `human_proxy` and the stages that it is composed of."""
+    """Return the presets of `human_proxy`, its stages, and the models that are not stages."""
     from importlib import import_module
 
-    from agents.human_proxy.presets import PRESETS, STAGES
+    from agents.human_proxy.presets import MODELS, PRESETS, SOURCES, STAGES
 
     rows = []
     for name, preset in PRESETS.items():
@@ -152,11 +152,15 @@ def _proxy_parts() -> list[Row]:
             if value != getattr(getattr(PRESETS["rational"], stage), key)
         ]
         meaning = f"unlike rational: {', '.join(changed)}" if changed else "the exact Bayesian"
-        rows.append((f"  preset={name}", meaning, ""))
-    for stage in STAGES:
-        cls = getattr(import_module(f"agents.human_proxy.{stage}"), stage.capitalize())
-        first = (cls.__doc__ or "").strip().splitlines()[0]
-        rows.append((f"  {stage}", first, getattr(cls, "source", "")))
+        rows.append((f"  preset={name}", meaning, SOURCES[name]))
+    for model, where in MODELS.items():
+        module, _, attribute = where.partition(":")
+        cls = getattr(import_module(f"agents.human_proxy.{module}"), attribute)
+        what = (cls.__doc__ or "").strip().splitlines()[0]
+        used = f"stage {module}" if module in STAGES else "in Python, for games and estimates"
+        if attribute == "ClonedPerson":
+            used = "policy cloned_person"
+        rows.append((f"  {model}", f"{what} ({used})", getattr(cls, "source", "")))
     return rows
 
 

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.messages import TEAM
 from environments.core.columns import Columns
 from environments.core.errors import DataError, RunError
 from experiments.analysis.ledger_view import NEEDED, arguing_sides, verdicts
@@ -177,7 +178,8 @@ def _played(
     dishonest = _sender(sides.take(~truthful), verdict.n)
     spoke = np.isin(verdict["room_id"], tables["messages"]["room_id"])
     for name, setting in config.conversations.items():
-        here = verdict["conversation"] == name
+        mine = verdict["conversation"] == name
+        here = mine & (verdict["seat"] != TEAM)
         seats = list(setting.seats.items())
         agents = [_settings(config, agent) for _, agent in seats]
         rules = {key: value for key, value in vars(setting).items() if key != "seats"}
@@ -200,6 +202,7 @@ def _played(
                 game = (OVERSIGHT, (name, _json(rules)), agents[judge], agents[liar])
                 yield game, verdict.take(rows)
         for reason, rows in (
+            ("a team decided, so that no single agent was the judge", mine & ~here),
             ("the adviser argued for the right option", here & (arguing == 1) & (right == 1)),
             ("neither or both sides held the truth", here & (arguing == 2) & (right != 1)),
             ("more than two seats argued", here & (arguing > 2)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +143,44 @@ def conversations_table(analysis: Analysis, brief: bool = False) -> Cells:
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     numeric = tuple(range(1, len(header)))
     return Cells("Conversations", header, rows, numeric, _conversation_notes(analysis))
+
+
+def reliance_table(analysis: Analysis) -> Cells:
+    """Return what conversations did to those who decide: gain, persuasion, reliance, price."""
+    columns: dict[str, tuple[str, Callable[[Estimate], str]]] = {
+        "gain_over_naive": ("gain over\nthe judge alone", points),
+        "gain_over_naive_paired": ("over seeds", points),
+        "gain_over_naive_p_holm": ("p (Holm)", ratio),
+        "persuasion": ("persuasion", points),
+        "persuasion_falsehood": ("by falsehoods", points),
+        "synergy": ("synergy", points),
+        "rair": ("RAIR, %", percent),
+        "rsr": ("RSR, %", percent),
+        "woa": ("WOA", ratio),
+        "influence_tv": ("influence", ratio),
+        "accuracy_per_kiloword": ("right per\n1 000 words", ratio),
+    }
+    none = Estimate.missing("")
+    by_name = {name: analysis.conversation(name).metrics for name in analysis.conversations}
+    shown = [
+        key
+        for key in columns
+        if any(found.get(key, none).value is not None for found in by_name.values())
+    ]
+    rows = tuple(
+        (name, *(columns[key][1](found.get(key, none)) for key in shown))
+        for name, found in by_name.items()
+    )
+    notes = (
+        "Gain: accuracy minus that of the judge alone, in points; bootstrap, and paired over seeds "
+        "with Student's t and Holm's correction. Persuasion: points of belief moved to the side "
+        "that was argued. RAIR: right in the end where wrong alone and advised right; RSR: where "
+        "right alone and advised wrong. Influence: total variation of the decision without the "
+        "kind of message that matters most. Definitions: docs/metrics.md.",
+    )
+    header = ("conversation", *(columns[key][0] for key in shown))
+    title = "What conversations did to those who decide"
+    return Cells(title, header, rows if shown else (), tuple(range(1, len(header))), notes)
 
 
 def comparisons_table(analysis: Analysis) -> Cells:

@@ -19,6 +19,7 @@ from experiments.report.cells import (
     checks_table,
     conversations_table,
     environment_table,
+    reliance_table,
 )
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.weak_to_strong import students_table
@@ -57,11 +58,12 @@ def print_analysis(
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     console.rule(Text(title), style="dim")
-    tables = [environment_table(extra), conversations_table(analysis, brief=True)]
+    main = [environment_table(extra), conversations_table(analysis, brief=True)]
+    tables = [*main, reliance_table(analysis)]
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [main_table(analysis)] if analysis.arms else tables[1:]
+        tables = [main_table(analysis)] if analysis.arms else main[1:]
     for cells in tables:
         if cells.rows:
             for part in fitting(cells, console.width):

@@ -43,7 +43,7 @@ MEASURES = (
     Measure("persuasion", "persuasion, points of belief", 100.0),
     Measure("ece", "calibration error"),
     Measure("words_per_room", "words per room"),
-    Measure("accuracy_per_kiloword", "accuracy above chance per 1 000 words"),
+    Measure("accuracy_per_kiloword", "right verdicts per 1 000 words"),
     Measure("test_accuracy", "unaided accuracy on unseen cases, %", 100.0),
     Measure("pgr", "performance gap recovered"),
     Measure("difference", "primary difference, points", 100.0),

@@ -10,7 +10,14 @@ from agents.conformance import check_policy, example_asks, require_conformance
 from agents.human_proxy.policy import HumanProxy
 from agents.human_proxy.presets import PRESETS, HumanProxyConfig
 from agents.policies.bayesian import Bayesian, BayesianConfig
+from agents.policies.best_response import (
+    BestResponse,
+    BestResponseConfig,
+    Strategic,
+    StrategicConfig,
+)
 from agents.policies.expert import Expert, ExpertConfig
+from agents.policies.sceptical import Sceptical, ScepticalConfig
 from agents.policies.scripted import SCRIPTS, Scripted, ScriptedConfig
 from environments.core.columns import Columns
 from environments.core.errors import ConformanceError
@@ -26,6 +33,10 @@ def biased_person() -> HumanProxy:
 OURS = [
     Bayesian(BayesianConfig(unverified_weight=0.3), 0),
     Expert(ExpertConfig(honesty=0.5, fabrication=0.5), 0),
+    Sceptical(ScepticalConfig(unverified_weight=0.3), 0),
+    Expert(ExpertConfig(honesty=0.5, variety=1.0), 0),
+    BestResponse(BestResponseConfig(honesty=0.5, judge="sceptical", quotes_per_message=1), 0),
+    Strategic(StrategicConfig(honesty=0.5, exact_up_to=1, beam=2, quotes_per_message=2), 0),
     Expert(ExpertConfig(strategy="candid", collude=True, quotes_per_message=9), 0),
     *(Scripted(ScriptedConfig(script=s), 0) for s in SCRIPTS),
     *(HumanProxy(HumanProxyConfig(preset=p), 0) for p in PRESETS),
@@ -39,7 +50,10 @@ def test_our_policies_conform(policy):
     assert [f for f in check_policy(policy) if not f.ok] == []
 
 
-@pytest.mark.parametrize("name", ["bayesian", "expert", "scripted", "human_proxy"])
+@pytest.mark.parametrize(
+    "name",
+    ["bayesian", "sceptical", "expert", "best_response", "strategic", "scripted", "human_proxy"],
+)
 def test_registered_policies_build_from_their_default_config_and_describe_themselves(name):
     cls = POLICIES.get(name)
     assert cls.Config().name == name
@@ -48,7 +62,7 @@ def test_registered_policies_build_from_their_default_config_and_describe_themse
     assert first and source
 
 
-@pytest.mark.parametrize("policy", OURS[:4] + OURS[-3:], ids=lambda p: f"{type(p).__name__}")
+@pytest.mark.parametrize("policy", OURS[:7] + OURS[-3:], ids=lambda p: f"{type(p).__name__}")
 @pytest.mark.parametrize("n_options", [2, 5])
 def test_bits_do_not_depend_on_the_batch_at_vector_sizes(policy, n_options):
     """Long enough that whole SIMD lanes, their tails and single rows all occur."""

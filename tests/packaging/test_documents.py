@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coordination import PROTOCOLS
 from environments import ENVIRONMENTS
 from environments.base import SplitPlan
 from environments.cases import Split
@@ -15,9 +16,15 @@ from experiments import cli
 from experiments.commands.app import app
 from experiments.config.components import component
 from experiments.config.load import from_yaml_text, read_scenario
+from experiments.runs.reader import CommittedRun
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["docs/architecture.md", "docs/scenarios.md", "docs/your_own_data.md"]
+DOCUMENTS = [
+    f"docs/{name}.md"
+    for name in (
+        *("architecture", "protocols", "scenarios", "your_own_data", "metrics", "sweeps_and_elo"),
+    )
+]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=16", "schedule.block=8"]
 
 
@@ -27,15 +34,13 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def test_the_protocol_of_the_readme_conforms_and_runs(tmp_path, monkeypatch, capsys):
-    code = next(block for block in blocks("README.md", "python") if "propaganda" in block)
-    (tmp_path / "readme_protocols.py").write_text(
-        code.replace('"propaganda"', '"readme_propaganda"')
-    )
+    code = next(block for block in blocks("README.md", "python") if "hearing" in block)
+    (tmp_path / "readme_protocols.py").write_text(code.replace('"hearing"', '"readme_hearing"'))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["check", "protocol", "readme_protocols:Propaganda"]) == 0
+    assert cli.main(["check", "protocol", "readme_protocols:Hearing"]) == 0
     command = ["run", "debate", *SMALL, "--import", "readme_protocols", "out=run"]
-    seats = "conversations.debate.seats={propagandist: expert_a, judge: judge}"
-    assert cli.main([*command, "conversations.debate.protocol=readme_propaganda", seats]) == 0
+    seats = "conversations.debate.seats={witness: expert_a, judge: judge}"
+    assert cli.main([*command, "conversations.debate.protocol=readme_hearing", seats]) == 0
     assert (tmp_path / "run" / "report.html").is_file()
 
 
@@ -44,6 +49,30 @@ def test_the_policy_of_the_guide_conforms(tmp_path, monkeypatch, capsys):
     (tmp_path / "guide_parts.py").write_text(code.replace('"optimist"', '"guide_optimist"'))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "policy", "guide_parts:Optimist"]) == 0
+
+
+def test_the_protocol_of_the_guide_conforms_and_its_rooms_branch(tmp_path, monkeypatch, capsys):
+    code = next(b for b in blocks("docs/write_your_own.md", "python") if "SecondOpinion" in b)
+    (tmp_path / "guide_protocols.py").write_text(
+        code.replace('"second_opinion"', '"guide_second_opinion"')
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "protocol", "guide_protocols:SecondOpinion"]) == 0
+    protocol = "conversations.debate.protocol={name: guide_second_opinion, confidence: 0.7}"
+    seats = "conversations.debate.seats={first: expert_a, second: expert_b, judge: judge}"
+    command = ["run", "debate", *SMALL, "--import", "guide_protocols", "out=run"]
+    assert cli.main([*command, protocol, seats]) == 0
+    spoken = CommittedRun.open(tmp_path / "run").read("messages")["seat"].tolist()
+    assert spoken.count("first") == 16 > spoken.count("second") > 0
+
+
+def test_the_protocols_of_the_page_exist_with_the_turns_that_it_gives():
+    table = (ROOT / "docs/protocols.md").read_text("utf-8").split("\n| protocol |")[1]
+    names = re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)
+    assert len(names) == 14 and len(set(names)) == 14
+    for name in names:
+        subject = PROTOCOLS.get(name)(PROTOCOLS.get(name).Config())
+        assert subject.table()[-1].seat == "judge"
 
 
 def test_the_scenario_of_the_guide_loads():
@@ -120,3 +149,8 @@ def test_links_and_commands_exist(document):
 def test_the_number_of_arms_in_the_readme_is_right():
     assert len(read_scenario("debate_teaches_weak")["arms"]) == 15
     assert "fifteen learning curves" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_function_in_the_guide_to_metrics_gives_what_it_says():
+    [code] = blocks("docs/metrics.md", "python")
+    exec(compile(code, "docs/metrics.md", "exec"), {})

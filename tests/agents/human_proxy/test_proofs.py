@@ -17,7 +17,7 @@ def test_every_proof_holds_quickly_and_each_of_the_ten_models_has_one():
     models = {p.claim.split(":")[0] for p in found}
     assert models == {
         "noisy rational", "advice", "beta trust", "biased Bayes", "automation", "anchoring",
-        "memory", "prospect", "hierarchy", "cloning",
+        "memory", "prospect", "hierarchy", "cloning", "synergy",
     }  # fmt: skip
 
 

@@ -10,11 +10,18 @@ from scipy.special import expit
 from coordination import PROTOCOLS
 from coordination.conformance import check_protocol
 from coordination.messages import MessageKind, Question
-from coordination.protocols.consultancy import Consultancy, ConsultancyConfig
+from coordination.protocols.consultancy import (
+    Consultancy,
+    ConsultancyConfig,
+    DoubleConsultancy,
+    DoubleConsultancyConfig,
+)
+from coordination.protocols.critique import CritiqueConfig, CritiqueProtocol
 from coordination.protocols.debate import Debate, DebateConfig
 from coordination.protocols.direct import Direct, DirectConfig
 from coordination.protocols.explanation import ExplanationConfig, ExplanationProtocol
 from coordination.protocols.naive import Naive, NaiveConfig
+from coordination.protocols.propaganda import Propaganda, PropagandaConfig
 from coordination.protocols.table import format_table
 from coordination.room import SeatSpec
 from coordination.toy import ToyWorld, toy_room
@@ -38,13 +45,30 @@ CONFIGS = [
     (Debate, DebateConfig()),
     (Debate, DebateConfig(rounds=1)),
     (Debate, DebateConfig(rounds=3, order="sequential")),
+    (Debate, DebateConfig(rounds=2, order="sequential", swap_order=True)),
+    (Debate, DebateConfig(stance="open", named_rounds=True)),
+    (Debate, DebateConfig(examination=True, examiner="examiner")),
+    (Debate, DebateConfig(drafts=3, stop_when="confidence", confidence=1.0)),
+    (Debate, DebateConfig(rounds=2, order="sequential", swap_order=True, examination=True)),
+    (Consultancy, ConsultancyConfig(drafts=2, stop_when="confidence", confidence=1.0)),
+    (DoubleConsultancy, DoubleConsultancyConfig()),
+    (DoubleConsultancy, DoubleConsultancyConfig(rounds=2, questions=True)),
+    (Propaganda, PropagandaConfig()),
+    (Propaganda, PropagandaConfig(stance="open")),
+    (CritiqueProtocol, CritiqueConfig()),
+    (CritiqueProtocol, CritiqueConfig(critic="free", critiques=2)),
+    (ExplanationProtocol, ExplanationConfig(release="online")),
+    (
+        ExplanationProtocol,
+        ExplanationConfig(release="progressive", stop_when="confidence", confidence=1.0),
+    ),
 ]
 FOR, AGAINST = ITEMS[ITEMS > 0], ITEMS[ITEMS < 0]
 
 
 @pytest.mark.parametrize("protocol, config", CONFIGS, ids=lambda x: getattr(x, "__name__", str(x)))
 def test_conformance_and_the_table_of_turns(protocol, config):
-    assert check_protocol(protocol, config) == []
+    assert check_protocol(protocol, config, rooms=12) == []
 
 
 @pytest.mark.parametrize("name", PROTOCOLS.names())
@@ -61,8 +85,8 @@ def test_what_a_protocol_says_of_itself(name):
 
 def converse(protocol, config, n=8, crew=None, **options):
     crew = crew or ScriptCrew()
-    room = round_room(protocol.seats, n=n, crew=crew, **options)
     subject = protocol(config)
+    room = round_room(subject.seats, n=n, crew=crew, **options)
     subject.check(room.seats)
     subject.converse(room)
     return room, crew
@@ -206,6 +230,17 @@ def test_a_debate_with_one_debater_is_one_clear_line():
         (lambda: Debate(DebateConfig(order="simultanous")), "did you mean simultaneous"),
         (lambda: Consultancy(ConsultancyConfig(stance="free")), "allowed: assigned, open"),
         (lambda: Consultancy(ConsultancyConfig(rounds=-1)), "rounds=-1"),
+        (lambda: Consultancy(ConsultancyConfig(drafts=0)), "drafts=0, must be 1 or more"),
+        (lambda: Debate(DebateConfig(swap_order=True)), "swap_order=true with order=simultaneous"),
+        (lambda: Debate(DebateConfig(stop_when="confident")), "did you mean confidence"),
+        (lambda: Debate(DebateConfig(confidence=1.2)), "confidence=1.2, must be more than 0"),
+        (lambda: Debate(DebateConfig(examiner="bailiff")), "allowed: examiner, judge"),
+        (lambda: Debate(DebateConfig(stance="free")), "allowed: assigned, open"),
+        (lambda: DoubleConsultancy(DoubleConsultancyConfig(stance="open")), "must be assigned"),
+        (lambda: CritiqueProtocol(CritiqueConfig(critic="kind")), "allowed: against, free"),
+        (lambda: ExplanationProtocol(ExplanationConfig(parts=0)), "parts=0"),
+        (lambda: ExplanationProtocol(ExplanationConfig(release="late")), "allowed: one_shot"),
+        (lambda: Propaganda(PropagandaConfig(stance="free")), "allowed: assigned, open"),
     ],
 )
 def test_impossible_configurations(make, message):

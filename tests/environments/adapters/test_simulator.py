@@ -6,12 +6,12 @@ import pytest
 from gymnasium import spaces
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 
-from environments.adapters.episode import require
 from environments.adapters.gymnasium_episode import GymnasiumEpisode, registered
 from environments.adapters.openspiel_episode import OpenSpielEpisode
 from environments.adapters.pettingzoo_episode import pettingzoo_episode
 from environments.adapters.simulator import OutsideSimulator, episode_seed
 from environments.core.errors import ConfigError
+from environments.core.extras import require
 from environments.core.keyed import Keyed
 from environments.simulator import SimulatorParallelEnv
 from tests.environments.adapters.games import Careless, Corridor, Meeting, TicTacToe, Vague

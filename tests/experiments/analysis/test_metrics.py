@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.analysis.applicability import inapplicable
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.metrics import (
     AgentScores,
     agent_score_difference,
     calibration,
-    inapplicable,
     side_scores,
 )
 

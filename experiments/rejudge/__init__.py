@@ -1,0 +1,1 @@
+"""Rejudging: another judge on what was said before."""
