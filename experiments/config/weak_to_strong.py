@@ -69,7 +69,8 @@ def _arm(config: ScenarioConfig, name: str, arm: ArmConfig) -> None:
         )
     if arm.control != "none":
         raise ConfigError(
-            f"arms.{name}.control: given {arm.control!r}, allowed in a weak_to_strong scenario: none"
+            f"arms.{name}.control: given {arm.control!r}, allowed in a weak_to_strong scenario: "
+            "none"
         )
     cls, settings = component(OBJECTIVES, arm.objective, where)
     try:

@@ -198,8 +198,8 @@ def _arms(data: RunData) -> Section:
         "Every student starts from the same weights and learns from half B; only the labels and "
         "the loss differ. Half A, half B and the test share no case."
         if data.config.weak_to_strong.supervisor
-        else "All arms start from the same weights and see the same cases in the same order with the "
-        "same number of steps; only the target differs. The weak model sees the public context "
+        else "All arms start from the same weights and see the same cases in the same order with "
+        "the same number of steps; only the target differs. The weak model sees the public context "
         "alone, in training and at the test.",
     )
     header = ("arm", "role", "label", "its student is")

@@ -52,6 +52,7 @@ def weak_to_strong_sentence(analysis: Analysis) -> str:
         return f"On {where}, no arm was compared with the weak supervisor."
     first, second = _label(analysis, primary.first), _label(analysis, primary.second)
     found, crossed = primary.paired.estimate, primary.crossed
+    value = found.value or 0.0
     basis = found if found.has_interval else crossed
     over = "paired over" if found.has_interval else "bootstrap over cases,"
     told = f"{_interval(basis)}, {over} {_seeds(analysis)}{_illustrative(analysis)}"
@@ -63,13 +64,13 @@ def weak_to_strong_sentence(analysis: Analysis) -> str:
     sign = basis.sign() or 0
     if sign == 0:
         return (
-            f"No difference detected on {where}: a strong student of the arm “{first}” minus {other} "
-            f"was {_points(found.value)} points ({what}; {told}{share})."
+            f"No difference detected on {where}: a strong student of the arm “{first}” minus "
+            f"{other} was {_points(value)} points ({what}; {told}{share})."
         )
     word = "better" if sign > 0 else "worse"
     return (
-        f"On {where}, a strong student of the arm “{first}” was {abs(100 * found.value):.1f} points "
-        f"{word} than {other} ({what}; {told}{share})."
+        f"On {where}, a strong student of the arm “{first}” was {abs(100 * value):.1f} "
+        f"points {word} than {other} ({what}; {told}{share})."
     )
 
 

@@ -47,9 +47,7 @@ class Taught:
     """``steps``, ``kept_epoch``, and with a chain ``hops``."""
 
 
-def teach(
-    lesson: Lesson, trainer_of: Callable[[str], Trainer]
-) -> tuple[Taught, Weights, Trainer]:
+def teach(lesson: Lesson, trainer_of: Callable[[str], Trainer]) -> tuple[Taught, Weights, Trainer]:
     """Train the models of a chain in turn, the student last.
 
     Every model starts from its own initial weights; all but the last label half B anew for the
@@ -112,8 +110,8 @@ def _validation(lesson: Lesson, target: Floats, width: int) -> Validation | None
     rows = np.flatnonzero(lesson.held_out)
     texts = CaseTexts(
         lesson.texts.case_id[rows],
-        [lesson.texts.context[i] for i in rows],
-        [lesson.texts.options[i] for i in rows],
+        [lesson.texts.context[i] for i in rows.tolist()],
+        [lesson.texts.options[i] for i in rows.tolist()],
     )
     if lesson.method.stopping == "truth":
         assert lesson.right is not None

@@ -106,4 +106,3 @@ def supervisor_settings(settings: LearnerSettings) -> LearnerSettings:
         learning_rate=settings.warm_start_learning_rate,
         epochs=settings.warm_start_epochs,
     )
-

@@ -43,9 +43,7 @@ class Transcriber:
     ) -> Room:
         """Hold a configured conversation on every case; returns its rooms, in order."""
         self._seat(conversation)
-        crew = EngineCrew(
-            self._plan, self._cohorts, self._minds, self._client, stamp, block.number
-        )
+        crew = EngineCrew(self._plan, self._cohorts, self._minds, self._client, stamp, block.number)
         setting = Setting(self._plan, self._environment, crew, stamp.tick, block)
         protocol = build_protocol(self._config, conversation)
         return hold(setting, conversation, protocol, self._environment.deal(case_id))

@@ -212,7 +212,10 @@ class Trainer:
         size = self.settings.batch_size
         cases = self._encoded(texts, order)
         return [
-            (collate(self.backbone, cases[start : start + size], width), order[start : start + size])
+            (
+                collate(self.backbone, cases[start : start + size], width),
+                order[start : start + size],
+            )
             for start in range(0, len(order), size)
         ]
 

@@ -84,9 +84,9 @@ def test_language_loss_is_the_mean_next_token_loss(trainer: Trainer) -> None:
     for row, mask in zip(tokens, real, strict=True):
         ids = torch.tensor(row[mask])[None]
         logits = backbone.model(input_ids=ids).logits[0, :-1].double().log_softmax(-1)
-        total -= float(logits[torch.arange(ids.shape[1] - 1), ids[0, 1:]].sum())
+        total -= logits[torch.arange(ids.shape[1] - 1), ids[0, 1:]].sum().item()
         count += ids.shape[1] - 1
-    assert float(language_loss(backbone, tokens, real)) == pytest.approx(total / count, abs=1e-5)
+    assert language_loss(backbone, tokens, real).item() == pytest.approx(total / count, abs=1e-5)
 
 
 def test_early_stopping_keeps_the_best_epoch(trainer: Trainer) -> None:
