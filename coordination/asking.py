@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.channels import Posted
+from coordination.channels.budgets import charges_of, spent_before
+from coordination.channels.copies import corruptible
 from coordination.cohort import Answers, Asks, Pending
 from coordination.deciding import hypothetical, rule
 from coordination.messages import Fault, MessageKind
+from coordination.probing import condition
 from coordination.said import Said, compose
+from coordination.seating import Verdict
 from coordination.state import RoomState
 from coordination.views import Question, build_asks, presented
+from environments.core.columns import frozen
 from environments.core.errors import ProtocolError
 
 
@@ -53,7 +58,7 @@ class Sent:
 def send(state: RoomState, asks: Asks, rows: NDArray[np.int64]) -> Sent:
     """Send asks to the crew, one call for each turn number among their rooms."""
     turns = state.turn[rows]
-    numbers = np.unique(turns).tolist()
+    numbers = [int(turns[0])] if (turns == turns[0]).all() else np.unique(turns).tolist()
     if len(numbers) == 1:
         everyone = np.arange(len(rows))
         return Sent(len(rows), state.cases.width, [(everyone, state.crew.ask(asks))])
@@ -88,24 +93,59 @@ def ask_decision(
     return land
 
 
-def ask_probe(
-    state: RoomState, rows: NDArray[np.int64], question: Question, condition: str
-) -> None:
-    """Ask for a hypothetical decision and record it as such."""
+def ask_probe(state: RoomState, rows: NDArray[np.int64], question: Question, name: str) -> Verdict:
+    """Ask for a hypothetical decision and record it as such; see `Room.probe`.
+
+    Args:
+        state: The rooms.
+        rows: [n] rooms.
+        question: What is imagined.
+        name: Condition for the ledger; '' for what the question says.
+
+    Raises:
+        ProtocolError: If messages of a seat that does not exist are to be left out.
+    """
+    for left_out in question.without or ():
+        if not isinstance(left_out, MessageKind):
+            state.code(left_out)
+    told = name or condition(question.given is not None, question.without)
+    if question.given is not None:
+        given = post(state, question.given, np.ones(len(state.names), dtype=bool))
+        now = state.turn[given.rows][:, None]
+        question = replace(question, given=replace(given, due=np.where(given.due >= 0, now, -1)))
     sent = send(state, build_asks(state, rows, question), rows)
-    state.decided.append(hypothetical(state, rows, question.seat, sent.result(), condition))
+    last = hypothetical(state, rows, question.seat, sent.result(), told)
+    state.decided.append(last)
     state.probes[rows] += 1
+    if question.without is None:  # such asks have an id of their own; see `Question.without`
+        state.drafts[rows] += 1
+    return Verdict(last.probs, last.choice, last.fault, frozen(state.room_id[rows]))
 
 
 def post(state: RoomState, said: Said, to: NDArray[np.bool_]) -> Said:
     """Return a draft with what becomes of it on its way to each addressed seat."""
+    channel, cases = state.channel, state.cases_at(said.rows)
+    metered, kinds = channel.metered, channel.settings.corruption.kinds
     posted = Posted(
         room_id=state.room_id[said.rows],
         turn=said.turn,
         sender=said.sender,
+        kind=said.kind,
         to=to,
         words=said.words,
         faulty=said.fault != Fault.NONE,
+        charges=charges_of(said, cases) if metered else None,
+        spent=spent_before(state.said, said, state.n) if metered else None,
+        corruptible=corruptible(kinds, vars(said), cases.n_options) if channel.corrupts else None,
     )
-    routed = state.channel.deliver(posted)
-    return replace(said, status=routed.status, due=routed.due)
+    routed = channel.deliver(posted)
+    return replace(
+        said,
+        status=routed.status,
+        due=routed.due,
+        sent=channel.addressed(posted).sum(axis=1),
+        altered=routed.altered,
+        heard_words=routed.heard_words,
+        charged=routed.charged,
+        origin=None if routed.altered is None else posted.room_id,
+    )

@@ -87,7 +87,10 @@ def _is_distribution(probs: NDArray[np.float64], n_options: NDArray[np.int64]) -
 
 
 def _is_text(text: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.array([t is None or isinstance(t, str) for t in text.tolist()], dtype=bool)
+    texts = text.tolist()
+    if texts.count(None) == len(texts):
+        return np.ones(len(texts), dtype=bool)
+    return np.array([t is None or isinstance(t, str) for t in texts], dtype=bool)
 
 
 def _check_shapes(answers: Answers, n: int, width: int, seat: str) -> None:

@@ -117,6 +117,8 @@ class Asks:
     heard: Heard
     text: TextView | None = None
     """Present if the cohort reads text."""
+    facts: Columns | None = None
+    """B rows of numbers to compute with; see `environments.base.Environment.facts`."""
 
     @property
     def n(self) -> int:
@@ -146,7 +148,8 @@ class Asks:
             if isinstance(getattr(self, f.name), np.ndarray)
         }
         text = self.text and replace(self.text, case=frozen(self.text.case[index]))
-        return replace(self, heard=heard, text=text, **arrays)
+        facts = self.facts and self.facts.take(index)
+        return replace(self, heard=heard, text=text, facts=facts, **arrays)
 
 
 @dataclass(frozen=True)

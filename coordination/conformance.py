@@ -14,17 +14,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from coordination.channels import TOPOLOGIES, reach_of
+from coordination.channels import reach_of
 from coordination.ledger.schema import TABLES
 from coordination.messages import TEAM
 from coordination.protocols.base import Protocol, ProtocolConfig
 from coordination.protocols.table import Seen, declared, faults, observed
 from coordination.toy import DEFAULT_RULES, BayesianCrew, toy_room
+from environments.base import Environment, SplitPlan
+from environments.cases import Split
+from environments.computation_tree.environment import ComputationTree, ComputationTreeConfig
 from environments.core.columns import Columns
 from environments.core.errors import ConfigError, ConformanceError, FacilitateError
 from environments.core.finding import Finding
 
 Tables = Mapping[str, Columns]
+
+CHECKED = ("complete", "star")
+"""Topologies under which protocols are run; the rest differ from these in who is left out."""
 
 
 def check_protocol(
@@ -35,16 +41,16 @@ def check_protocol(
 ) -> list[Finding]:
     """Run a protocol on a small world and return what it does wrong.
 
-    Checked under every topology: teams that cannot be are refused; what it does in a batch equals,
-    bit for bit, what it does room by room and a second time; its table of turns agrees with the
-    ledger in every room; copies of messages balance; nothing is faulty; there is a verdict of the
-    seat that it calls its outcome. Protocols for any number of members are checked with as few as
-    they allow and with five.
+    Checked where everybody hears everybody and in a star: teams that cannot be are refused; what
+    it does in a batch equals, bit for bit, what it does room by room and a second time; its table
+    of turns agrees with the ledger in every room; copies of messages balance; nothing is faulty;
+    there is a verdict of the seat that it calls its outcome. Protocols for any number of members
+    are checked with as few as they allow and with five.
 
     Args:
         protocol: The class.
-        config: Its configuration; the defaults by default. A table describes every room, so a
-            protocol whose rooms may stop early is checked with a configuration that does not.
+        config: Its configuration; the defaults by default. Of a protocol whose rooms may stop early
+            every room must follow one of its tables (`Protocol.tables_for`).
         crew: Makes the agents.
         rooms: Size of the batch.
 
@@ -53,7 +59,7 @@ def check_protocol(
     """
     subject = protocol(config if config is not None else protocol.Config())
     found = [*_check_declaration(subject), *_check_teams(subject)]
-    for topology in TOPOLOGIES:
+    for topology in CHECKED:
         if topology == "star" and DEFAULT_RULES.hub not in subject.seats:
             continue
         for seats in dict.fromkeys((subject.example(0), subject.example(5))):
@@ -114,12 +120,21 @@ def _run(
 ) -> Tables:
     rules = replace(DEFAULT_RULES, topology=topology)
     information = {"judge": "source"} if subject.seats == ("judge",) else {}
-    room = toy_room(
-        seats, case_id, crew(), rules, information, subject.name, outcome=subject.outcome
-    )
+    world = _tree(case_id) if subject.recursive else None
+    ids = world.case_ids(Split.TEACHING, 0)[case_id] if world else case_id
+    name = subject.name
+    room = toy_room(seats, ids, crew(), rules, information, name, world, outcome=subject.outcome)
     subject.converse(room)
     room.verdict(subject.outcome)
     return room.record()
+
+
+def _tree(case_id: np.ndarray) -> Environment:
+    """Return a world whose claims split in two, twice, with cases of these numbers."""
+    size = int(case_id.max(initial=0)) + 1
+    return ComputationTree(
+        ComputationTreeConfig(depth=2, branching=2), SplitPlan({Split.TEACHING: size})
+    )
 
 
 def _check_runs(
@@ -173,23 +188,31 @@ def _check_table(
 ) -> list[Finding]:
     rooms = tables["rooms"]
     roots = rooms.take(rooms["parent_room"] == -1)
-    family = [(roots, subject.table_for(seats))]
+    family = [(roots, subject.tables_for(seats))]
     for child, table in enumerate(subject.tables_of_children()):
         born = np.isin(rooms["parent_room"], roots["room_id"]) & (rooms["child_index"] == child)
-        family.append((rooms.take(born), table))
-    for members, table in family:
-        expected = declared(table, topology, seats)
+        family.append((rooms.take(born), [table]))
+    for members, allowed in family:
+        expected = [declared(rows, topology, seats) for rows in allowed]
         if members.n != roots.n:
             told = f"declared {roots.n} child rooms, the ledger shows {members.n}"
             return [Finding(f"table ({topology})", False, told)]
         for room_id in members["room_id"].tolist():
             seen = observed(tables, room_id, seats)
-            if seen != expected:
+            if seen not in expected:
                 return [Finding(f"table ({topology})", False, _first_difference(expected, seen))]
+    under = [declared(rows, topology, seats) for rows in subject.tables_below()]
+    below = rooms["room_id"][rooms["parent_room"] != -1]
+    for room_id in below.tolist() if under else []:
+        seen = observed(tables, room_id, seats)
+        if seen not in under:
+            found = f"a child room: {_first_difference(under, seen)}"
+            return [Finding(f"table ({topology})", False, found)]
     return []
 
 
-def _first_difference(expected: list[Seen], seen: list[Seen]) -> str:
+def _first_difference(tables: list[list[Seen]], seen: list[Seen]) -> str:
+    expected = min(tables, key=lambda rows: abs(len(rows) - len(seen)))
     for want, have in zip(expected, seen, strict=False):
         if want != have:
             return f"declared {_line(want)}, the ledger shows {_line(have)}"

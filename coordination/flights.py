@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,14 @@ class Flight:
     rows: NDArray[np.int64]
     land: Callable[[], Any]
     """Waits for the answers and enters them in the state; does not end the turn."""
+
+
+def rows_of(flights: Sequence[Flight]) -> NDArray[np.int64]:
+    """Return the rooms of some flights, each once, ascending."""
+    first = flights[0].rows
+    if all(np.array_equal(first, other.rows) for other in flights[1:]):
+        return first
+    return np.unique(np.concatenate([flight.rows for flight in flights]))
 
 
 @dataclass

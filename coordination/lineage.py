@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.channels import NOT_SENT
-from coordination.messages import FREE, Fault, MessageKind
+from coordination.messages import FREE, INCONCLUSIVE, Fault, MessageKind
 from coordination.said import Said
 from coordination.seating import SeatSpec, Verdict
+from coordination.speech import clean_speech
 from coordination.state import Ancestry, RoomState
 from environments.base import NO_QUOTE
 from environments.cases import Cases
@@ -62,7 +63,8 @@ def fork(state: RoomState, rows: NDArray[np.int64]) -> RoomState:
     ancestry, room_id = _descend(state, rows, deeper=0)
     cases = state.cases.take(rows)
     child = state.bear(cases, rows, seats, room_id, ancestry, state.place.protocol)
-    child.turn[:] = state.turn[rows]
+    for name in ("turn", "memory", "anonymous"):
+        getattr(child, name)[:] = getattr(state, name)[rows]
     for seat, stance in state.stance.items():
         child.stance[seat][:] = stance[rows]
     for said in state.said:
@@ -105,24 +107,61 @@ def verdict_messages(
         now = np.flatnonzero(wave == number)
         now = now[np.argsort(parent[now], kind="stable")]
         rows, kid = parent[now], kid_rows[now]
-        yield _as_message(state, kids, rows, kid, seat, verdict, now)
+        part = Verdict(verdict.probs[now], verdict.choice[now], verdict.fault[now], _NO_ID)
+        spec = kids.seats[seat].take(kid)
+        yield _answer(state, rows, seat, spec, part, _claims(state, kids, rows, kid, part.choice))
 
 
-def _as_message(
+def remembered(
+    state: RoomState, rows: NDArray[np.int64], seat: str, probs: NDArray[np.float64]
+) -> Said:
+    """Return answers of a seat that it was not asked for; see `Room.remember`."""
+    known = ~np.isnan(probs).any(axis=1)
+    choice = np.where(known, np.nan_to_num(probs).argmax(axis=1), INCONCLUSIVE)
+    fault = np.where(known, int(Fault.NONE), int(Fault.MISSING))
+    verdict = Verdict(probs, choice, fault, _NO_ID)
+    silent = np.full(len(rows), None, dtype=object)
+    return _answer(state, rows, seat, state.seats[seat].take(rows), verdict, silent)
+
+
+_NO_ID = np.empty(0, dtype=np.int64)
+
+
+def _claims(
     state: RoomState,
     kids: RoomState,
     rows: NDArray[np.int64],
     kid: NDArray[np.int64],
+    choice: NDArray[np.int64],
+) -> NDArray[np.object_]:
+    """Return children's verdicts as text where they are about another case than the parent's.
+
+    Where the case is the same (forks), None: such an answer is rendered like any other.
+    """
+    text = np.full(len(rows), None, dtype=object)
+    cleaned: dict[tuple[str, str], str] = {}
+    other = (kids.cases.case_id[kid] != state.cases.case_id[rows]) & (choice >= 0)
+    for i in np.flatnonzero(other).tolist():
+        said = kids.texts.context(int(kid[i])), kids.texts.options(int(kid[i]))[int(choice[i])]
+        if said not in cleaned:
+            cleaned[said] = clean_speech(f"{said[0]} My answer is {said[1]}.")
+        text[i] = cleaned[said]
+    return text
+
+
+def _answer(
+    state: RoomState,
+    rows: NDArray[np.int64],
     seat: str,
+    spec: SeatSpec,
     verdict: Verdict,
-    now: NDArray[np.int64],
+    text: NDArray[np.object_],
 ) -> Said:
     n, quotes, seats = len(rows), state.rules.max_quotes, len(state.seats)
-    probs, choice, fault = verdict.probs[now], verdict.choice[now], verdict.fault[now]
+    choice, fault = verdict.choice, verdict.fault
     fault = np.where((fault == Fault.NONE) & (choice < 0), int(Fault.UNPARSABLE), fault)
     silent = fault != Fault.NONE
-    stated = np.where(silent[:, None], np.nan, probs)
-    spec = kids.seats[seat].take(kid)
+    stated = np.where(silent[:, None], np.nan, verdict.probs)
     return Said(
         sender=state.code(seat),
         kind=MessageKind.ANSWER,
@@ -137,9 +176,9 @@ def _as_message(
         quotes=np.full((n, quotes), NO_QUOTE, dtype=np.int64),
         verified=np.zeros((n, quotes), dtype=bool),
         real=np.zeros((n, quotes), dtype=bool),
-        words=np.zeros(n, dtype=np.int64),
+        words=np.array([len(t.split()) if t else 0 for t in text.tolist()], dtype=np.int64),
         tokens=np.zeros(n, dtype=np.int64),
-        text=np.full(n, None, dtype=object),
+        text=text,
         fault=fault,
         status=np.full((n, seats), NOT_SENT),
         due=np.full((n, seats), -1),

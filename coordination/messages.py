@@ -5,7 +5,7 @@ One module, so that code, ledger, configs and documentation use the same words.
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 
 
 class Role(StrEnum):
@@ -48,6 +48,7 @@ Answer = MessageKind.ANSWER
 Quote = MessageKind.QUOTE
 Label = MessageKind.LABEL
 Vote = MessageKind.VOTE
+Feedback = MessageKind.FEEDBACK
 Ruling = MessageKind.RULING
 Rebuttal = MessageKind.REBUTTAL
 
@@ -75,6 +76,20 @@ class Delivery(IntEnum):
     OVER_BUDGET = 2
     DROPPED = 3
     EXPIRED = 4
+
+
+class Alteration(IntFlag):
+    """How a copy of a message differs from what was said; a sum of these."""
+
+    NONE = 0
+    TRUNCATED = 1
+    """The end of its words did not arrive."""
+    STANCE = 2
+    """It seems to argue for another option."""
+    MARKS = 4
+    """The environment's marks of its quotes are gone."""
+    WORDS = 8
+    """Its words arrived in another order."""
 
 
 FREE = -1

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.channels import NOT_SENT
+from coordination.channels.budgets import bits_of
 from coordination.ledger.schema import DECISIONS, DELIVERIES, MESSAGES, ROOMS, Kind, Table
 from coordination.messages import TEAM, Delivery
 from coordination.said import Decided, Said
@@ -86,6 +87,8 @@ def _rooms(state: RoomState) -> dict[str, Any]:
         "child_index": origin.child_index,
         "depth": origin.depth,
         "turns": state.turn,
+        "memory": state.memory,
+        "anonymous": state.anonymous,
     }
 
 
@@ -100,6 +103,8 @@ def _messages(state: RoomState, said: Said) -> dict[str, Any] | None:
         "seat": np.full(n, state.names[said.sender], object),
         "kind": np.full(n, int(said.kind)),
         "attempt": np.zeros(n, np.int64),
+        "bits": bits_of(said, state.cases_at(said.rows)),
+        "sent": said.sent,
         **{name: getattr(said, name) for name in _OF_MESSAGES},
     }
 
@@ -110,16 +115,23 @@ def _deliveries(state: RoomState, said: Said) -> dict[str, Any] | None:
     copy, recipient = np.nonzero(said.status != NOT_SENT)
     status = said.status[copy, recipient]
     due = said.due[copy, recipient]
-    # A copy that is due after the room's last turn never became readable.
-    late = (status == Delivery.DELIVERED) & (due > state.turn[said.rows[copy]])
+    # A copy that is due (or expires) after the room's last turn never became readable (or expired).
+    moving = (status == Delivery.DELIVERED) | (status == Delivery.EXPIRED)
+    late = moving & (due > state.turn[said.rows[copy]])
+    arrived = (status == Delivery.DELIVERED) & ~late
+    words, altered = said.heard_words, said.altered
+    heard = said.words[copy] if words is None else words[copy, recipient]
+    code = np.zeros(len(copy), np.int64) if altered is None else altered[copy, recipient]
     return {
         **_constant(state, len(copy), "tick", "block"),
         "room_id": state.room_id[said.rows[copy]],
         "turn": said.turn[copy],
         "sender": np.full(len(copy), said.sender),
         "recipient": recipient,
-        "delivered_turn": due,
+        "delivered_turn": np.where(status == Delivery.DELIVERED, due, -1),
         "status": np.where(late, int(Delivery.IN_FLIGHT), status),
+        "words": np.where(arrived, heard, 0),
+        "altered": np.where(arrived, code, 0),
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordination.cohort import Asks
-from coordination.messages import FREE, Fault, MessageKind
+from coordination.messages import FREE, Alteration, Delivery, Fault, MessageKind
 from environments.base import NO_QUOTE, Environment, forged_quote
 from environments.cases import Cases
 from environments.core.columns import Columns
@@ -147,7 +147,12 @@ def heard_transcript(asks: Asks, row: int) -> str:
 
 
 def transcript(
-    environment: Environment, case: Cases, messages: Columns, decisions: Columns
+    environment: Environment,
+    case: Cases,
+    messages: Columns,
+    decisions: Columns,
+    deliveries: Columns,
+    seats: Sequence[str],
 ) -> list[Turn]:
     """Return one room's ledger rows as a readable transcript, in the order of turns.
 
@@ -156,7 +161,11 @@ def transcript(
         case: The room's case (N = 1).
         messages: The room's rows of the messages table, in any order.
         decisions: Its rows of the decisions table; single presentations of a verdict are left out.
+        deliveries: Its rows of the deliveries table: notes say which copies did not arrive in time
+            and as said.
+        seats: The room's seats, in the order of their codes.
     """
+    fates = _fates(deliveries, seats)
     options = environment.render_options(case)[0]
     evidence = environment.render_evidence(case)[0]
     turns: list[tuple[tuple[int, int, int], Turn]] = []
@@ -168,6 +177,7 @@ def transcript(
         notes = [_fault_note(fault)]
         if fault == Fault.NONE:
             notes = [_shares(row["stated"], options), _sure(float(row["confidence"]))]
+        notes += fates.get((int(row["turn"]), int(row["sender"])), [])
         turn = Turn(
             speaker=str(row["seat"]),
             kind=kind.name.lower(),
@@ -216,6 +226,29 @@ def _shares(stated: NDArray[np.float64], options: Sequence[str]) -> str:
 
 def _sure(confidence: float) -> str:
     return "" if math.isnan(confidence) else f"Confidence {100 * confidence:.0f} %."
+
+
+def _fates(deliveries: Columns, seats: Sequence[str]) -> dict[tuple[int, int], list[str]]:
+    """Return what to remark of each message's copies, by (turn, sender)."""
+    notes: dict[tuple[int, int], list[str]] = {}
+    for i in range(deliveries.n):
+        row = {name: int(deliveries[name][i]) for name in _OF_COPIES}
+        status, code = Delivery(row["status"]), row["recipient"]
+        seat = seats[code] if code < len(seats) else f"seat {code}"
+        told = []
+        if status != Delivery.DELIVERED:
+            told.append(f"Did not reach {seat}: {status.name.lower().replace('_', ' ')}.")
+        elif row["delivered_turn"] > row["turn"] + 1:
+            told.append(f"Reached {seat} at turn {row['delivered_turn']}.")
+        if row["altered"]:
+            kinds = [str(kind.name).lower() for kind in Alteration if kind & row["altered"]]
+            told.append(f"{seat} got it altered ({', '.join(kinds)}), {row['words']} words.")
+        if told:
+            notes.setdefault((row["turn"], row["sender"]), []).extend(told)
+    return notes
+
+
+_OF_COPIES = ("turn", "sender", "recipient", "delivered_turn", "status", "words", "altered")
 
 
 def _fault_note(fault: Fault) -> str:

@@ -19,47 +19,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coordination import lineage, outcomes, record
+from coordination import lineage, record
 from coordination.asking import ask_decision, ask_message, ask_probe, post
 from coordination.cohort import Crew
-from coordination.deciding import last_verdict, mean_verdict
-from coordination.flights import Flight
+from coordination.deciding import mean_verdict
+from coordination.flights import Flight, rows_of
+from coordination.looking import Looking
 from coordination.messages import MessageKind
 from coordination.pooling import pool_decisions
-from coordination.probing import condition
 from coordination.said import Said
 from coordination.seating import RoomPlace, RoomRules, SeatSpec, Verdict
 from coordination.sides import draw_rivals, draw_stances
 from coordination.state import RoomState
-from coordination.views import Question, kinds_heard
+from coordination.views import Question
 from environments.base import Environment
 from environments.cases import Cases
-from environments.core.columns import Columns, frozen
+from environments.core.columns import Columns
 from environments.core.errors import ProtocolError
 from environments.core.keyed import hash_id, name_key
 
 __all__ = ["Room", "RoomPlace", "RoomRules", "SeatSpec", "Verdict"]
 
 
-class Room:
+class Room(Looking):
     """A view of some rows of a room state; make one with `Room.open_root`.
 
     Views share their state: what is said through one is heard in all. Methods that read
     (verdicts, statements, records, probes, children) raise `ProtocolError` while a simultaneous
     block is open.
     """
-
-    def __init__(
-        self, state: RoomState, rows: NDArray[np.int64] | None = None, swapped: bool = False
-    ) -> None:
-        self._state = state
-        self._rows = np.arange(state.n) if rows is None else rows
-        self._swapped = swapped
 
     @staticmethod
     def open_root(
@@ -93,53 +85,6 @@ class Room:
             room_id = hash_id(place.seed, name, replicate, cases.case_id)
         return Room(RoomState(cases, environment, seats, crew, rules, place, replicate, room_id))
 
-    # -- looking ---------------------------------------------------------------------------
-
-    @property
-    def n(self) -> int:
-        """Number of rows in this view."""
-        return len(self._rows)
-
-    @property
-    def room_id(self) -> NDArray[np.int64]:
-        """[n] ids of the rooms."""
-        return frozen(self._state.room_id[self._rows])
-
-    @property
-    def turn(self) -> NDArray[np.int64]:
-        """[n] turns that each room has taken."""
-        return frozen(self._state.turn[self._rows])
-
-    @property
-    def seats(self) -> tuple[str, ...]:
-        """Seat names, in the order of their codes."""
-        return self._state.names
-
-    @property
-    def outcome(self) -> str:
-        """Seat whose decision is the verdict, or ``team``."""
-        return self._state.place.outcome
-
-    @property
-    def cases(self) -> Cases:
-        """The cases of the rows."""
-        return self._state.cases_at(self._rows)
-
-    def seat(self, name: str) -> SeatSpec:
-        """Return a seat and its agents in the rows of this view."""
-        self._state.code(name)
-        return self._state.seats[name].take(self._rows)
-
-    def kinds_heard(self, seat: str) -> dict[MessageKind, NDArray[np.bool_]]:
-        """Return the kinds of messages that others have sent a seat, and in which rows, [n]."""
-        self._readable("read what was heard")
-        return kinds_heard(self._state, seat, self._rows)
-
-    def stance(self, seat: str) -> NDArray[np.int64]:
-        """Return the options assigned to a seat, [n]; `FREE` (-1) where none is."""
-        self._state.code(seat)
-        return frozen(self._state.stance[seat][self._rows])
-
     # -- narrowing -------------------------------------------------------------------------
 
     def where(self, mask: ArrayLike) -> Room:
@@ -160,6 +105,19 @@ class Room:
         return Room(self._state, self._rows, not self._swapped)
 
     # -- conversing ------------------------------------------------------------------------
+
+    def restrict(self, memory: int, anonymous: bool) -> None:
+        """Hide part of what is heard from now on; see `coordination.restriction`.
+
+        Args:
+            memory: Turns for which others' messages can be read; 0 for ever.
+            anonymous: Whether it is hidden who said what.
+        """
+        self._readable("restrict what is heard")
+        if memory < 0:
+            raise ProtocolError(f"restrict(memory={memory}): 0 or more turns")
+        self._state.memory[self._rows] = memory
+        self._state.anonymous[self._rows] = anonymous
 
     def assign_stances(self, *seats: str) -> None:
         """Give each seat an option to argue for, by a coin that does not know the truth.
@@ -301,20 +259,9 @@ class Room:
         self._readable("probe")
         self._state.code(seat)
         self._not_empty("probe")
-        for seen in without or ():
-            if not isinstance(seen, MessageKind):
-                self._state.code(seen)
-        told = name or condition(given is not None, without)
-        if given is not None:
-            given = post(self._state, given, self._addressed(self._state.names[given.sender], None))
-            given = replace(given, due=np.where(given.due >= 0, 0, -1))
         left_out = None if without is None else tuple(without)
         question = Question(seat, MessageKind.RULING, self._swapped, True, given, left_out)
-        ask_probe(self._state, self._rows, question, told)
-        if without is None:
-            self._state.drafts[self._rows] += 1
-        last = self._state.decided[-1]
-        return Verdict(last.probs, last.choice, last.fault, self.room_id)
+        return ask_probe(self._state, self._rows, question, name)
 
     # -- children --------------------------------------------------------------------------
 
@@ -384,29 +331,25 @@ class Room:
         self._state.decided.append(mean_verdict(self._state, self._rows, seat, both))
         self._state.advance(self._rows)
 
-    # -- results ---------------------------------------------------------------------------
+    def remember(self, seat: str, probs: ArrayLike, to: Sequence[str] = ()) -> None:
+        """Let a seat remember an answer, as this turn's message, without asking it.
 
-    def verdict(self, seat: str = "judge") -> Verdict:
-        """Return a seat's last decision in each row; `Fault.MISSING` where it was not asked.
+        For what follows from a protocol's own rules: what the outcome of a dispute about a part
+        says of the whole, an estimate that was made one level up.
 
         Args:
-            seat: A seat, or ``team`` for the decision made by `pool`.
-
-        Raises:
-            ProtocolError: If the seat has decided nowhere.
+            seat: Who remembers it, as its own message.
+            probs: [n, K] distribution over options; a row of NaN remembers nothing (a faulty row).
+            to: Seats that hear it as well.
         """
-        self._readable("read a verdict")
-        return last_verdict(self._state, self._rows, seat)
+        self._readable("remember")
+        heard_by = self._addressed(seat, to)
+        if self.n:
+            told = np.asarray(probs, dtype=np.float64)
+            said = lineage.remembered(self._state, self._rows, seat, told)
+            self._do(Flight(seat, self._rows, lambda: self._say(said, heard_by)))
 
-    def stated(self, seat: str) -> NDArray[np.float64]:
-        """Return the distribution that a seat last stated in each row, [n, K]; NaN for none."""
-        self._readable("read what was stated")
-        return outcomes.last_stated(self._state, self._rows, seat)
-
-    def argued(self, seat: str) -> NDArray[np.int64]:
-        """Return the option that a seat last spoke for in each row, [n]; `FREE` for none."""
-        self._readable("read what was argued")
-        return outcomes.last_argued(self._state, self._rows, seat)
+    # -- results ---------------------------------------------------------------------------
 
     def record(self) -> dict[str, Columns]:
         """Return the ledger's rows of *all* rooms of this state and of their children.
@@ -430,7 +373,7 @@ class Room:
         for flight in flights:
             flight.land()
         if flights:
-            self._state.advance(np.unique(np.concatenate([f.rows for f in flights])))
+            self._state.advance(rows_of(flights))
 
     def _say(self, said: Said, to: NDArray[np.bool_]) -> None:
         self._state.said.append(post(self._state, said, to))
@@ -439,10 +382,6 @@ class Room:
         self._state.code(seat)
         names = self._state.names if to is None else to
         return np.isin(np.arange(len(self._state.names)), [self._state.code(n) for n in names])
-
-    def _readable(self, doing: str) -> None:
-        if self._state.flights.open:
-            raise ProtocolError(f"cannot {doing} while a simultaneous block is in flight")
 
     def _not_empty(self, doing: str) -> None:
         if not self.n:

@@ -57,6 +57,16 @@ class Said:
     """[n, S] see `coordination.channels.Routed`."""
     due: NDArray[np.int64]
     """[n, S]"""
+    sent: NDArray[np.int64] | None = None
+    """[n] copies sent; None for a draft."""
+    altered: NDArray[np.int64] | None = None
+    """[n, S] `Alteration` codes; None where every copy is what was said."""
+    heard_words: NDArray[np.int64] | None = None
+    """[n, S] words of each copy; None where every copy is what was said."""
+    charged: NDArray[np.int64] | None = None
+    """[n, units] what budgets were charged; None where there are none."""
+    origin: NDArray[np.int64] | None = None
+    """[n] ids of the rooms in which altered copies were sent (a fork inherits its parent's)."""
     inherited: bool = False
     """Whether a fork took this over from its parent, whose ledger rows it stays."""
 
@@ -137,7 +147,10 @@ def compose(state: RoomState, rows: NDArray, seat: str, kind: MessageKind, told:
 
 def spoken_rows(text: NDArray[np.object_]) -> NDArray[np.int64]:
     """Return the positions of messages that are free speech, not rendered from columns."""
-    return np.flatnonzero([speech is not None for speech in text.tolist()])
+    speeches = text.tolist()
+    if speeches.count(None) == len(speeches):  # numeric agents: much the fastest way to know
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero([speech is not None for speech in speeches])
 
 
 def _spoken(
@@ -196,11 +209,10 @@ def carried(
         quotes: [n, Q]
         proven: [n, Q] which of them are evidence that the speaker holds.
     """
-    pool = cases.evidence.exists
-    inside = (quotes >= 0) & (quotes < pool.shape[1])
+    inside = (quotes >= 0) & (quotes < cases.evidence.llr.shape[1])
     if not (inside & ~proven).any():  # nothing is passed on from hearsay: the usual case
         return proven
-    pool = pool & state.known(seat, rows)
+    pool = cases.evidence.exists & state.known(seat, rows)
     return proven | (inside & np.take_along_axis(pool, np.where(inside, quotes, 0), axis=1))
 
 

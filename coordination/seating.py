@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from coordination.channels.settings import ChannelSettings
+from coordination.channels.topologies import TopologyConfig
 from environments.core.columns import frozen
+
+HUB = "judge"
+"""The seat in the middle where a conversation names no other."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class SeatSpec:
 class RoomRules:
     """What holds in every room of a conversation."""
 
-    topology: str
-    """Who reaches whom; see `coordination.channels.TOPOLOGIES`."""
+    topology: TopologyConfig | str
+    """Who reaches whom: a topology's configuration, or its name (`coordination.TOPOLOGIES`)."""
     verification: bool
     """Whether the environment marks quotes; without it no quote is ever marked."""
     word_limit: int
@@ -50,8 +55,10 @@ class RoomRules:
     """Whether decisions are asked under both presentation orders of the options."""
     blank_messages: bool = False
     """A mutation: every message is emptied of content (text, stance, quotes, distribution)."""
-    hub: str = "judge"
-    """The seat through which everything passes in a star."""
+    hub: str = HUB
+    """The seat in the middle of a star or on top of a hierarchy that names no other."""
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
+    """Budgets, faults and visibility."""
 
 
 @dataclass(frozen=True)

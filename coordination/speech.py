@@ -30,22 +30,32 @@ MAX_LINE = 1_000
 
 _BRACKETS = str.maketrans(
     {
-        **dict.fromkeys("<⟨〈≺⧼", "‹"),
-        **dict.fromkeys(">⟩〉≻⧽", "›"),
-        **dict.fromkeys("[{【〔〖〚⟦⦗⁅", "("),
-        **dict.fromkeys("]}】〕〗〛⟧⦘⁆", ")"),
-        **dict.fromkeys("∶꞉ː˸։׃፡᠄⁝", ":"),
-        **dict.fromkeys("❘∣ǀ│┃￨⏐│", "|"),
-        **dict.fromkeys("✓✔☑✅🗸🗹", ""),
+        # Unicode's opening and closing brackets (Ps, Pe), and letters and signs that look like one.
+        **dict.fromkeys("<⟨〈≺⧼˂˱ᐸ❬❮❰⟪《⦑⦓⪡⩹⋖⪦", "‹"),
+        **dict.fromkeys(">⟩〉≻⧽˃˲ᐳ❭❯❱⟫》⦒⦔⪢⩺⋗⪧", "›"),
+        **dict.fromkeys("[{【〔〖〘〚⟦⟬⟮⦃⦅⦇⦉⦋⦍⦏⦕⦗⧘⧚⁅⌈⌊❨❪❲❴⟅⸢⸤⸦⸨⹕⹗⹙⹛༺༼᚛﴿", "("),
+        **dict.fromkeys("]}】〕〗〙〛⟧⟭⟯⦄⦆⦈⦊⦌⦎⦐⦖⦘⧙⧛⁆⌉⌋❩❫❳❵⟆⸣⸥⸧⸩⹖⹘⹚⹜༻༽᚜﴾", ")"),
+        **dict.fromkeys("「『", "“"),
+        **dict.fromkeys("」』", "”"),
+        **dict.fromkeys("∶꞉ː˸։׃܃܄፡፥᠄⁝⦂꛴𝪊", ":"),
+        **dict.fromkeys("❘❙❚∣ǀǁ‖│┃￨⏐⏸\uffe8", "|"),
+        **dict.fromkeys("✓✔☑✅🗸🗹🮱𐄂⍻", ""),
         "▁": "_",
     }
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _NEWLINES = re.compile(r"\n{3,}")
-_MARKUP = re.compile(r"^[^\w\n\"'“‘(«‹+.$€£¥%&@–—-]+|^[-–—]{2,}\s*|^-\s+")
+_MARKUP = re.compile(r"^[^\w\n\"'“‘(«‹+.$€£¥%&–—-]+|^[-–—+]{2,}\s*|^[-+]\s+")
 _HEADING_COLON = re.compile(r"(?<!\d):|:(?!\d)")
-_VERIFIED = re.compile(r"\(\s*(?:(?:un|not\s+)?verified)\b[^)\n]{0,40}\)", re.IGNORECASE)
-_VERIFIED_PREFIX = re.compile(r"\bverified(?=\s*(?:quotes?|evidence|facts?)?\s*:)", re.IGNORECASE)
+_E, _I = "[eéèêëēеёҽєɘε℮]", "[iíìîïıіїιɪ1l|!]"
+_LIKE_VERIFIED = f"[vѵνᴠʋ]{_E}[rгᴦʀɼř]{_I}[fƒғϝꜰ]{_I}{_E}[dԁɗďđ]"
+# "verified", or letters of other alphabets that look like it.
+_VERIFIED = re.compile(
+    rf"\(\W{{0,8}}(?:(?:un|not\s+)?{_LIKE_VERIFIED})\b[^)\n]{{0,40}}\)", re.IGNORECASE
+)
+_VERIFIED_PREFIX = re.compile(
+    rf"\b{_LIKE_VERIFIED}(?=\s*(?:quotes?|evidence|facts?)?\s*:)", re.IGNORECASE
+)
 _LONG_WORD = re.compile(rf"(\S{{{MAX_WORD}}})(?=\S)")
 _HEADING_WORDS = 5
 _KEPT_CATEGORIES = frozenset("LMNPSZ")
@@ -86,7 +96,8 @@ def limit_words(text: str, limit: int) -> tuple[str, int]:
 
 
 def _once(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text[: 4 * MAX_CHARS])
+    # One character can become eighteen, so the length is bounded before and after.
+    text = unicodedata.normalize("NFKC", text[: 4 * MAX_CHARS])[: 4 * MAX_CHARS]
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\u2028\u2029\u0085\v\f]", "\n", text)
     text = "".join(

@@ -18,7 +18,7 @@ from coordination.texts import CaseTexts
 from coordination.views import known_items
 from environments.base import Environment
 from environments.cases import Cases
-from environments.core.columns import frozen
+from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError, ProtocolError, UnknownNameError
 
 
@@ -51,6 +51,7 @@ class RoomState:
             stopped early is the same whatever else is in its batch.
         probes: [B] hypothetical decisions recorded in the current turn.
         drafts: [B] hypothetical asks of the current turn that had an id of their own.
+        memory, anonymous: [B] what is hidden; see `coordination.restriction`.
         children_opened: [B] children that each room has had.
         stance: Seat to [B] assigned options, `FREE` where none is.
         said: Messages, in the order of asking.
@@ -88,11 +89,13 @@ class RoomState:
         self.ancestry = ancestry or Ancestry.root(cases.n)
         self.parent = parent
         self._check()
-        self.channel = Channel(rules, self.names)
+        self.channel = Channel(rules, self.names, place.seed)
         n = cases.n
         self.turn = np.zeros(n, dtype=np.int64)
         self.probes = np.zeros(n, dtype=np.int64)
         self.drafts = np.zeros(n, dtype=np.int64)
+        self.memory = np.zeros(n, dtype=np.int64)
+        self.anonymous = np.zeros(n, dtype=bool)
         self.children_opened = np.zeros(n, dtype=np.int64)
         self.stance = {seat: np.full(n, FREE, dtype=np.int64) for seat in self.names}
         self.said: list[Said] = []
@@ -102,6 +105,7 @@ class RoomState:
         self.texts = CaseTexts(environment, cases)
         self._assessment: dict[str, NDArray[np.float64]] = {}
         self._held: dict[str, NDArray[np.bool_]] = {}
+        self._facts: dict[str, Columns | None] = {}
 
     @property
     def n(self) -> int:
@@ -137,6 +141,14 @@ class RoomState:
             group = self.environment.information.index(self.seats[seat].information)
             self._held[seat] = frozen(np.ascontiguousarray(self.cases.evidence.held[:, :, group]))
         return self._held[seat]
+
+    def facts(self, seat: str, rows: NDArray[np.int64]) -> Columns | None:
+        """Return the numbers that the seat may compute with, [n] rows; None if there are none."""
+        group = self.seats[seat].information
+        if group not in self._facts:
+            self._facts[group] = self.environment.facts(self.cases, group)
+        facts = self._facts[group]
+        return facts if facts is None or len(rows) == self.n else facts.take(rows)
 
     def known(self, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return the items that the seat holds or has been told of, [n, E]."""

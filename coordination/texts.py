@@ -41,6 +41,10 @@ class CaseTexts:
     def _evidence(self) -> list[list[str]]:
         return self._environment.render_evidence(self._distinct[0])
 
+    def context(self, row: int) -> str:
+        """Return the public context of a room's case."""
+        return self._context[self._distinct[1][row]]
+
     def options(self, row: int) -> list[str]:
         """Return the options of a room's case."""
         return self._options[self._distinct[1][row]]

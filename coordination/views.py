@@ -8,14 +8,16 @@ holds it, or if a message that it heard really carried it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.channels.copies import CONTENT, Copies, as_delivered
 from coordination.cohort import Asks, Heard
 from coordination.messages import Delivery, Fault, MessageKind
 from coordination.rendering import message_text, quote_lines, quoted
+from coordination.restriction import remembered, speakers
 from environments.core.columns import frozen
 from environments.core.keyed import hash_id
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from coordination.state import RoomState
 
 # Columns that a batch and `Heard` have in common.
-_COPIED = ("turn", "agent_id", "stance", "confidence", "stated", "quotes", "verified", "words")
+_COPIED = ("turn", "stance", "confidence", "stated", "quotes", "verified", "words")
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,38 @@ def reaching(
         else:
             on_time = said.due[:, code] <= state.turn[said.rows]
             reached = (said.status[:, code] == Delivery.DELIVERED) & on_time
+            reached &= remembered(state, said, code)
         picked = np.flatnonzero(reached & (place[said.rows] >= 0))
         if len(picked):
-            found.append((said, picked, place[said.rows[picked]]))
+            places = place[said.rows[picked]]
+            if said.sender != code and said.altered is not None:
+                said, picked = _as_heard(state, said.take(picked), code), np.arange(len(picked))
+            found.append((said, picked, places))
     return found
+
+
+def _as_heard(state: RoomState, said: Said, code: int) -> Said:
+    """Return messages as a seat got its copies of them."""
+    assert said.altered is not None and said.heard_words is not None and said.origin is not None
+    hit = np.flatnonzero(said.altered[:, code])
+    if not len(hit):
+        return said
+    part = said.take(hit)
+    copies = Copies(
+        room_id=said.origin[hit],
+        turn=part.turn,
+        sender=np.full(len(hit), said.sender),
+        recipient=np.full(len(hit), code),
+        altered=said.altered[hit, code],
+        words=said.heard_words[hit, code],
+    )
+    content = {name: getattr(part, name) for name in (*CONTENT, "real")}
+    heard = as_delivered(content, copies, state.cases.take(part.rows), state.environment)
+    merged = {name: getattr(said, name).copy() for name in heard}
+    for name, value in heard.items():
+        merged[name][hit] = value
+    changed: dict[str, Any] = {name: frozen(value) for name, value in merged.items()}
+    return replace(said, **changed)
 
 
 def known_items(state: RoomState, seat: str, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -95,8 +125,13 @@ def kinds_heard(
 
 def _learn(known: NDArray[np.bool_], found: list) -> None:
     for said, picked, places in found:
-        row, slot = np.nonzero(said.real[picked])
-        known[places[row], said.quotes[picked][row, slot]] = True
+        row, slot = np.nonzero(_at(said.real, picked))
+        known[places[row], _at(said.quotes, picked)[row, slot]] = True
+
+
+def _at(column: NDArray, picked: NDArray[np.int64]) -> NDArray:
+    """Return the picked entries, which are ascending, without a copy if these are all."""
+    return column if len(picked) == len(column) else column[picked]
 
 
 def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) -> Asks:
@@ -132,8 +167,9 @@ def build_asks(state: RoomState, rows: NDArray[np.int64], question: Question) ->
         llr=frozen(np.where(known[:, :, None], cases.evidence.llr, 0.0)),
         held=frozen(state.held(seat)[rows]),
         forged_strength=state.environment.forged_strength,
-        heard=_heard(state, found, reads),
+        heard=_heard(state, state.code(seat), found, reads, len(rows)),
         text=state.texts.view(rows, known) if reads else None,
+        facts=state.facts(seat, rows),
     )
 
 
@@ -161,7 +197,7 @@ def _order(n_options: NDArray[np.int64], width: int, swapped: bool) -> NDArray[n
     return np.where(own < n_options[:, None], n_options[:, None] - 1 - own, own)
 
 
-def _heard(state: RoomState, found: list, reads: bool) -> Heard:
+def _heard(state: RoomState, code: int, found: list, reads: bool, rows: int) -> Heard:
     """Put batches together, sorted by (row, turn, sender)."""
     width, quotes = state.cases.width, state.rules.max_quotes
     empty = {
@@ -171,27 +207,56 @@ def _heard(state: RoomState, found: list, reads: bool) -> Heard:
         "confidence": np.empty(0),
     }
     parts: dict[str, list[NDArray]] = {name: [empty.get(name, _NONE)] for name in _COPIED}
-    row, sender, kind, text = [_NONE], [_NONE], [_NONE], [np.empty(0, object)]
+    row, sender, agent_id, kind = [_NONE], [_NONE], [_NONE], [_NONE]
+    text = [np.empty(0, object)]
     for said, picked, places in found:
         for name in _COPIED:
-            parts[name].append(getattr(said, name)[picked])
+            parts[name].append(_at(getattr(said, name), picked))
+        who, agent = speakers(state, said, picked, code)
         row.append(places)
-        sender.append(np.full(len(picked), said.sender))
+        sender.append(who)
+        agent_id.append(agent)
         kind.append(np.full(len(picked), int(said.kind)))
-        text.append(_texts(state, said, picked) if reads else np.full(len(picked), "", object))
+        if reads:
+            text.append(_texts(state, said, picked))
+    parts |= {"row": row, "sender": sender, "agent_id": agent_id, "kind": kind}
+    parts |= {"text": text} if reads else {}
+    unread = {} if reads else {"text": frozen(np.full(sum(map(len, row)), "", object))}
+    keeping_step = _order_of_batches(found, sender[1:], rows)
+    if keeping_step is not None:
+        columns = {name: _interleaved(batch[1:], keeping_step) for name, batch in parts.items()}
+        return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
     columns = {name: np.concatenate(values) for name, values in parts.items()}
-    columns |= {
-        "row": np.concatenate(row),
-        "sender": np.concatenate(sender),
-        "kind": np.concatenate(kind),
-        "text": np.concatenate(text),
-    }
     if len(found) > 1:
         last = int(columns["turn"].max(initial=0)) + 1
         place = (columns["row"] * last + columns["turn"]) * len(state.names) + columns["sender"]
         order = np.argsort(place, kind="stable")
         columns = {name: value[order] for name, value in columns.items()}
-    return Heard(**{name: frozen(value) for name, value in columns.items()})
+    return Heard(**{name: frozen(value) for name, value in columns.items()}, **unread)
+
+
+def _order_of_batches(found: list, senders: list[NDArray], rows: int) -> list[int] | None:
+    """Return batches in the order of (turn, sender) if each holds one message of every row.
+
+    That is the rule where rooms keep step; then nothing needs to be sorted row by row.
+    """
+    keys = []
+    for (said, picked, places), who in zip(found, senders, strict=True):
+        turn = _at(said.turn, picked)
+        if len(places) != rows or (np.diff(places) != 1).any():
+            return None
+        if (turn != turn[0]).any() or (who != who[0]).any():
+            return None
+        keys.append((int(turn[0]), int(who[0])))
+    return sorted(range(len(found)), key=keys.__getitem__) if found else None
+
+
+def _interleaved(batches: list[NDArray], order: list[int]) -> NDArray:
+    """Return entries of equally long batches row by row, in the order of batches in each row."""
+    if len(order) == 1:
+        return batches[0]
+    stacked = np.stack([batches[i] for i in order], axis=1)
+    return stacked.reshape(-1, *stacked.shape[2:])
 
 
 _NONE = np.empty(0, dtype=np.int64)

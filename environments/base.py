@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.cases import Cases, Split
+from environments.core.columns import Columns
 from environments.core.errors import ConfigError
 from environments.core.keyed import Keyed
 from environments.quoting import find_quotes, quoted_passages
@@ -124,6 +125,35 @@ class Environment(ABC):
     def seal(self) -> SealedTruth:
         """Return a new sealed truth over this environment's cases, with an empty account."""
 
+    def case_ids_at(
+        self, split: Split, replicate: int, index: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the ids at positions of a split, [N]; beyond its end it begins anew.
+
+        What `case_ids` gives at ``index % size``, for callers that deal a few cases of very many.
+
+        Raises:
+            ConfigError: If the split is empty.
+        """
+        return self.case_ids(split, replicate)[index % self._size(split)]
+
+    def _size(self, split: Split) -> int:
+        size = self.plan.sizes.get(split, 0)
+        if not size:
+            raise ConfigError(f"splits.{split.value}: given 0, but cases of it are dealt")
+        return size
+
+    # -- topics ----------------------------------------------------------------------------
+
+    @property
+    def n_topics(self) -> int:
+        """Number of topics that come back in its cases, so that learning one case helps others."""
+        return 1
+
+    def topics(self, case_id: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the topic of each case, 0 … `n_topics` - 1, shape [N]; public."""
+        return np.zeros(len(case_id), dtype=np.int64)
+
     # -- knowing ---------------------------------------------------------------------------
 
     @abstractmethod
@@ -140,6 +170,21 @@ class Environment(ABC):
         Returns:
             [N, K] normalized log-probabilities, -inf where an option does not exist.
         """
+
+    def facts(self, cases: Cases, information: str) -> Columns | None:
+        """Return numbers about cases that a seat may compute with, beyond beliefs and evidence.
+
+        Like beliefs they depend on the information group, and they never tell the truth to a group
+        that does not know it. Most environments have none.
+
+        Args:
+            cases: N cases.
+            information: The seat's information group.
+
+        Returns:
+            N rows in the environment's own columns, or None.
+        """
+        return None
 
     @property
     def truth_spent(self) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ prior plus the evidence that its information group holds, and prints its referen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,13 @@ class GeneratedEnvironment(Environment):
     def case_ids(self, split: Split, replicate: int) -> NDArray[np.int64]:
         """Return the ids of a split's cases; see `generated_ids`."""
         return generated_ids(self.plan, split, replicate)
+
+    def case_ids_at(
+        self, split: Split, replicate: int, index: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return ids by arithmetic; see `Environment.case_ids_at`."""
+        first = generated_ids(replace(self.plan, sizes={split: 1}), split, replicate)[0]
+        return first + index % self._size(split)
 
     def assess(
         self, cases: Cases, information: str, agent_id: NDArray[np.int64]

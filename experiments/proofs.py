@@ -21,6 +21,7 @@ PIECES = {
     "plan explanation": "environments.plan_explanation.proofs",
     "adapters": "environments.adapters.proofs",
     "human proxy": "agents.human_proxy.proofs",
+    "protocols": "coordination.protocols.proofs",
     "elo": "experiments.elo.proofs",
 }
 """Piece to the module whose ``proofs()`` lists its proofs."""

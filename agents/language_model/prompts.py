@@ -156,6 +156,7 @@ def _scene(view: View) -> str:
     if view.heard:
         lines.append("What was said:")
         for said in view.heard:
-            lines.append(f"{said.speaker}: {said.text}")
+            # Further lines of a speech are fenced, so that none reads as a line of ours.
+            lines.append(f"{said.speaker}: {said.text}".replace("\n", "\n> "))
             lines += [f'[verified] "{quote}"' for quote in said.verified]
     return "\n".join(lines)

@@ -23,10 +23,9 @@ from agents.policies.numeric import (
     Floats,
     fair_argmax,
     log_normalize,
-    ordered_sum,
     pick,
     probabilities,
-    support,
+    support_of,
 )
 from coordination.cohort import Answers, Asks
 from coordination.messages import FREE, Fault, MessageKind
@@ -129,6 +128,13 @@ class Expert(NumericPolicy):
         if asks.intent not in ARGUES and asks.intent not in STATES:
             return self._speak(asks, belief)
 
+        advocate = asks.stance != FREE
+        if asks.intent in ARGUES and advocate.all():  # nobody chooses a side or states a belief
+            quotes = self._quotes(asks, asks.stance, fair_argmax(belief, coin))
+            told = probabilities(log_normalize(self._told(asks, quotes), mask))
+            sure = pick(told, asks.stance)
+            return self._speak(asks, belief, stance=asks.stance, quotes=quotes, confidence=sure)
+
         best, second = best_two(belief, coin, mask)
         own = np.where(self.honest(asks.agent_id, asks.case_id), best, second)
         stance = np.where(asks.stance == FREE, own, asks.stance)
@@ -136,7 +142,6 @@ class Expert(NumericPolicy):
         stated = probabilities(_swap(belief, best, stance))
         confidence = pick(stated, stance)
         if asks.intent in ARGUES:
-            advocate = asks.stance != FREE
             told = probabilities(log_normalize(self._told(asks, quotes), mask))
             confidence = np.where(advocate, pick(told, stance), confidence)
             stated = np.where(advocate[:, None], np.nan, stated)
@@ -190,15 +195,17 @@ class Expert(NumericPolicy):
             noise = self._variety.gumbel(asks.ask_id, shape=(usable.shape[1],))
             value = value + config.variety * noise
         count = min(config.quotes_per_message, usable.shape[1])
-        order = np.argsort(np.where(usable, -value, np.inf), axis=1, kind="stable")[:, :count]
+        cost = np.where(usable, -value, np.inf)
+        if count == 1:
+            order = np.argmin(cost, axis=1)[:, None]
+        else:
+            order = np.argsort(cost, axis=1, kind="stable")[:, :count]
         return np.where(np.take_along_axis(usable, order, axis=1), order, NO_QUOTE)
 
     def _value(self, asks: Asks, stance: NDArray[np.int64], mask: Bools) -> Floats:
         """Return how much the agent wants to quote each item, [B, E]; NaN or ≤ 0 for never."""
         if self.config.strategy == PARTISAN:
-            every = support(asks.llr, mask)
-            index = np.maximum(stance, 0)[:, None, None]
-            return np.take_along_axis(every, index, axis=2)[:, :, 0]
+            return support_of(asks.llr, mask, stance)
         exists = mask[:, None, :]
         high = np.where(exists, asks.llr, -np.inf).max(axis=2, initial=-np.inf)
         low = np.where(exists, asks.llr, np.inf).min(axis=2, initial=np.inf)
@@ -222,8 +229,10 @@ class Expert(NumericPolicy):
         slot = np.where(code >= 0, code, n_items + option)
         ok = is_real(asks, code) | ((option >= 0) & (option < n_options))
         claimed[row[ok], slot[ok]] = True
-        items = np.where(claimed[:, :n_items, None], asks.llr, 0.0)
-        return ordered_sum(items, 1) + asks.forged_strength * claimed[:, n_items:]
+        told = np.zeros((rows, n_options))
+        for e in range(n_items):  # in index order, row by row the same bits in every batch
+            told = told + np.where(claimed[:, e, None], asks.llr[:, e], 0.0)
+        return told + asks.forged_strength * claimed[:, n_items:]
 
     def _count_words(self, asks: Asks, quotes: NDArray[np.int64]) -> NDArray[Any]:
         config = self.config

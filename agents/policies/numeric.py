@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.core import beliefs
+from environments.core.beliefs import last_max
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,7 +34,7 @@ def ordered_sum(values: Floats, axis: int) -> Floats:
 
 def logsumexp(values: Floats) -> Floats:
     """Return log Σ_k exp(values_k) over the last axis; -inf where all are -inf."""
-    top = np.max(values, axis=-1, keepdims=True)
+    top = last_max(values)
     base = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         return np.log(ordered_sum(np.exp(np.ascontiguousarray(values - base)), -1)) + base[..., 0]
@@ -51,7 +52,7 @@ def log_normalize(values: Floats, mask: Bools) -> Floats:
         option, is NaN throughout: such a row has no distribution, and callers make it a fault.
     """
     inside = np.where(mask, values, -np.inf)
-    top = np.max(inside, axis=-1, keepdims=True)  # NaN if the row has one
+    top = last_max(inside)  # NaN if the row has one
     bad = ~np.isfinite(top)
     return np.where(bad, np.nan, beliefs.log_normalize(np.where(bad, 0.0, inside), mask))
 
@@ -74,18 +75,29 @@ def support(llr: Floats, mask: Bools) -> Floats:
     Returns:
         [B, E, K]; -inf where the option does not exist, NaN where llr is NaN.
     """
-    exists = np.broadcast_to(mask[:, None, :], llr.shape)
-    inside = np.where(exists, llr, -np.inf)
-    others = np.stack(
-        [
-            logsumexp(np.where(np.arange(llr.shape[2]) == k, -np.inf, inside))
-            for k in range(llr.shape[2])
-        ],
-        axis=-1,
-    )
-    count = np.maximum(mask.sum(axis=1) - 1, 1)[:, None, None]
+    rows, options = mask.shape
+    return np.stack([support_of(llr, mask, np.full(rows, k)) for k in range(options)], axis=-1)
+
+
+def support_of(llr: Floats, mask: Bools, option: NDArray[np.int64]) -> Floats:
+    """Return how much each item speaks for one option of each row, [B, E]; see `support`.
+
+    Args:
+        llr: [B, E, K] log-likelihoods of items.
+        mask: [B, K] options that exist.
+        option: [B]; -1 reads option 0 (mask it after).
+    """
+    at = np.maximum(option, 0)
+    if llr.shape[2] == 2 and mask.all():  # the sum below has one term: the other option's own
+        first = llr[:, :, 0] - llr[:, :, 1]
+        return np.where((at == 0)[:, None], first, -first) + 0.0
+    inside = np.where(mask[:, None, :], llr, -np.inf)
+    mine = np.take_along_axis(inside, at[:, None, None], axis=2)[:, :, 0]
+    chosen = np.arange(llr.shape[2]) == at[:, None]
+    others = logsumexp(np.where(chosen[:, None, :], -np.inf, inside))
+    count = np.maximum(mask.sum(axis=1) - 1, 1)[:, None]
     with np.errstate(invalid="ignore"):
-        return np.where(exists, inside - others + np.log(count), -np.inf)
+        return np.where(pick(mask, at)[:, None], mine - others + np.log(count), -np.inf)
 
 
 def fair_argmax(scores: Floats, coin: Floats) -> NDArray[np.int64]:
@@ -101,7 +113,7 @@ def fair_argmax(scores: Floats, coin: Floats) -> NDArray[np.int64]:
     Returns:
         [B]; -1 where the row has a NaN or no possible option.
     """
-    top = np.max(scores, axis=-1, keepdims=True)
+    top = last_max(scores)
     ok = np.isfinite(top)
     best = scores >= np.where(ok, top, 0.0) - TIE
     choice = np.argmax(np.where(best, coin, -1.0), axis=-1)

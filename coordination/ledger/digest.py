@@ -15,7 +15,7 @@ that say how the work went rather than what was said; they are recorded, not has
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -71,6 +71,30 @@ def tick_digest(blocks: Mapping[tuple[int, str], str]) -> str:
     for block, table in sorted(blocks):
         state.update(f"{block}:{table}:{blocks[block, table]};".encode())
     return state.hexdigest()
+
+
+def total_of(blocks: Mapping[tuple[int, str], str]) -> str:
+    """Return one number for any set of blocks: the sum of their keyed digests modulo 2**256.
+
+    Sums of parts add up to the sum of the whole in any order (`add_totals`), so that a host tells
+    the driver as much about ten thousand blocks as about one. Blocks are hashed with their number
+    and table, so that none can take another's place.
+
+    Args:
+        blocks: (block, table) to digest.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return add_totals(
+        hashlib.blake2b(f"{block}:{table}:{digest}".encode(), digest_size=32).hexdigest()
+        for (block, table), digest in blocks.items()
+    )
+
+
+def add_totals(totals: Iterable[str]) -> str:
+    """Return the sum of totals modulo 2**256, 64 hexadecimal digits."""
+    return f"{sum(int(total, 16) for total in totals) % 2**256:064x}"
 
 
 def chain(previous: str, tick: int, digest: str) -> str:

@@ -18,8 +18,8 @@ from typing import Any, Literal
 Kind = Literal["int", "float", "bool", "text", "int_vector", "float_vector", "bool_vector"]
 
 FORMAT = 2
-"""Version of this layout; a reader refuses newer ones. 2 added ``rooms.outcome`` and
-``decisions.condition``; ledgers of format 1 are read with what these stand for there."""
+"""Version of this layout; a reader refuses newer ones. Ledgers of format 1 are read with what the
+columns that they lack (`Table.added`) stand for there."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ ROOMS = Table(
         "depth": "int",
         "turns": "int",
         "outcome": "text",
+        "memory": "int",
+        "anonymous": "bool",
     },
-    added={"outcome": "judge"},
+    added={"outcome": "judge", "memory": 0, "anonymous": False},
 )
 """One row a room. ``parent_room`` is -1 at the root; ``turns`` counts the turns it took;
-``outcome`` is the seat whose last decision is the room's verdict, ``team`` for a pooled one."""
+``outcome`` is the seat whose last decision is the room's verdict, ``team`` for a pooled one;
+``memory`` and ``anonymous`` say what was hidden (see `coordination.restriction`)."""
 
 MESSAGES = Table(
     keys=("room_id", "turn", "sender"),
@@ -71,14 +74,19 @@ MESSAGES = Table(
         "verified": "bool_vector",
         "words": "int",
         "tokens": "int",
+        "bits": "int",
+        "sent": "int",
         "text": "text",
         "version": "int",
         "adapter": "int",
         "attempt": "int",
         "fault": "int",
     },
+    added={"bits": -1, "sent": -1},
 )
-"""One row a message. ``sender`` is the seat code (position among the room's seats)."""
+"""One row a message. ``sender`` is the seat code (position among the room's seats); ``sent`` counts
+its copies, one a recipient; ``bits`` is `coordination.channels.budgets.bits_of`; both are -1 where
+they were not recorded."""
 
 DELIVERIES = Table(
     keys=("room_id", "turn", "sender", "recipient"),
@@ -89,9 +97,14 @@ DELIVERIES = Table(
         "recipient": "int",
         "delivered_turn": "int",
         "status": "int",
+        "words": "int",
+        "altered": "int",
     },
+    added={"words": -1, "altered": 0},
 )
-"""One row a message and recipient; what a seat saw is derived from these rows alone."""
+"""One row a message and recipient; what a seat saw is derived from these rows alone: the message
+as said where ``altered`` is 0, else `coordination.ledger.heard.received`. ``delivered_turn`` is the
+turn at which the copy is (or would be) readable, -1 where it never is; ``words`` arrived."""
 
 DECISIONS = Table(
     keys=("room_id", "turn", "sender", "presentation"),
@@ -166,6 +179,62 @@ LABELS = Table(
 """What each student was taught: one row a sample. ``weight`` 0 marks a case that gave no sample
 (``correct`` is scored all the same, -1 where there is no target to score)."""
 
+TEAMS = Table(
+    keys=("community",),
+    columns={
+        "tick": "int",
+        "block": "int",
+        "community": "int",
+        "rooms": "int",
+        "right": "int",
+        "undecided": "int",
+        "misled": "int",
+        "misled_right": "int",
+        "votes": "int",
+        "votes_right": "int",
+        "messages": "int",
+        "words": "int",
+        "sent": "int",
+        "delivered": "int",
+        "in_flight": "int",
+        "over_budget": "int",
+        "dropped": "int",
+        "expired": "int",
+        "faults": "int",
+    },
+)
+"""What a population's teams did in a tick: one row a block of rooms and community of the first
+member. ``right`` counts teams, ``votes_right`` votes; ``misled`` teams had a dishonest speaker.
+Deliveries (message and recipient): sent = delivered + in_flight + over_budget + dropped + expired.
+Knows the truth, as `SCORES` does."""
+
+POPULATION = Table(
+    keys=("community", "kind"),
+    columns={
+        "tick": "int",
+        "block": "int",
+        "community": "int",
+        "kind": "int",
+        "agents": "int",
+        "certainty": "int",
+        "trust_strong": "int",
+        "trust_weak": "int",
+        "trust_human_proxy": "int",
+        "examined": "int",
+        "examined_right": "int",
+    },
+)
+"""The state of a population after a tick: one row a block of agents, community and kind (its
+position in the scenario). Sums of real numbers (``certainty``: mean remembered log-odds, ``trust``
+in each role) are in units of 2**-20, whole, so that they add up alike in any order."""
+
+STATES = Table(
+    keys=("first",),
+    columns={"tick": "int", "block": "int", "first": "int", "agents": "int", "state": "text"},
+)
+"""Digest of the state of each block of a population's agents after a tick; ``first`` is the id of
+its first agent."""
+
 TABLES: dict[str, Table] = {
     "rooms": ROOMS,
     "messages": MESSAGES,
@@ -173,4 +242,7 @@ TABLES: dict[str, Table] = {
     "decisions": DECISIONS,
     "scores": SCORES,
     "labels": LABELS,
+    "teams": TEAMS,
+    "population": POPULATION,
+    "states": STATES,
 }

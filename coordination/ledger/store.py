@@ -49,6 +49,9 @@ class PartInfo:
     """Table to file size in bytes."""
     digests: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """Block to table to digest. A manifest keeps only their combination."""
+    total: str = ""
+    """`coordination.ledger.digest.total_of` the blocks, where they are too many to be listed;
+    ``digests`` is then empty."""
 
     @property
     def bytes(self) -> int:
@@ -66,7 +69,9 @@ class PartInfo:
             "rows": dict(self.rows),
             "sizes": dict(self.sizes),
         }
-        if with_digests:
+        if self.total:
+            plain["total"] = self.total
+        elif with_digests:
             plain["digests"] = {str(block): dict(by) for block, by in self.digests.items()}
         return plain
 
@@ -88,6 +93,7 @@ class PartInfo:
                 rows={str(k): int(v) for k, v in plain["rows"].items()},
                 sizes={str(k): int(v) for k, v in plain["sizes"].items()},
                 digests={int(block): dict(by) for block, by in digests.items()},
+                total=str(plain.get("total", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"malformed entry of a ledger part ({error!r})") from error
@@ -160,17 +166,20 @@ def write_part(
     return PartInfo(tick, epoch, attempt, part, files, rows, sizes, digests)
 
 
-def _parquet_bytes(table: str, rows: Columns) -> bytes:
+def parquet_settings(table: str) -> dict[str, Any]:
+    """Return how a table's files are written: texts as dictionaries, pages with checksums."""
     text = [name for name, kind in table_schema(table).columns.items() if kind == "text"]
+    return {
+        "compression": "zstd",
+        "use_dictionary": text,
+        "write_statistics": False,
+        "write_page_checksum": True,
+    }
+
+
+def _parquet_bytes(table: str, rows: Columns) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        rows.to_arrow(),
-        sink,
-        compression="zstd",
-        use_dictionary=text,
-        write_statistics=False,
-        write_page_checksum=True,
-    )
+    pq.write_table(rows.to_arrow(), sink, **parquet_settings(table))
     return sink.getvalue().to_pybytes()
 
 
@@ -233,14 +242,15 @@ def read_file(root: Path, part: PartInfo, table: str, columns: Sequence[str]) ->
     """
     path = root / part.files[table]
     schema = table_schema(table)
-    text = [name for name in columns if schema.columns[name] == "text"]
     try:
+        names = pq.read_schema(path).names
+        lost = [name for name in columns if name not in (*names, *schema.added)]
+        if lost:
+            raise DataError(f"table {table}: no column {lost[0]!r}", path)
+        there = [name for name in columns if name in names]
+        text = [name for name in there if schema.columns[name] == "text"]
         with pq.ParquetFile(path, read_dictionary=text, page_checksum_verification=True) as parquet:
-            absent = {name for name in columns if name not in parquet.schema_arrow.names}
-            lost = sorted(absent - set(schema.added))
-            if lost:
-                raise DataError(f"table {table}: no column {lost[0]!r}", path)
-            arrow = parquet.read(columns=[name for name in columns if name not in absent])
+            arrow = parquet.read(columns=there)
     except FileNotFoundError as error:
         raise DataError(
             "ledger file is missing, though the run's manifest names it", path
@@ -274,9 +284,10 @@ def _completed(arrow: pa.Table, table: str, columns: Sequence[str]) -> pa.Table:
     added = table_schema(table).added
     for name in columns:
         if name not in arrow.column_names:
-            # The same type as a text column that was read: a dictionary.
-            values = pa.array([added[name]] * arrow.num_rows, type=pa.string())
-            arrow = arrow.append_column(name, values.dictionary_encode())
+            values = pa.array([added[name]] * arrow.num_rows)
+            if isinstance(added[name], str):  # like a text column that was read
+                values = values.cast(pa.string()).dictionary_encode()
+            arrow = arrow.append_column(name, values)
     return arrow.select(list(columns))
 
 

@@ -77,6 +77,8 @@ class Protocol(ABC):
     `coordination.messages.TEAM` where the protocol pools the decisions of members."""
     source: ClassVar[str] = ""
     """Where the protocol comes from."""
+    recursive: ClassVar[bool] = False
+    """Whether it splits claims into sub-claims, so needs an environment whose claims split."""
 
     def __init__(self, config: ProtocolConfig) -> None:
         self.config = config
@@ -143,8 +145,19 @@ class Protocol(ABC):
         """Return the table of turns of a team; `table` wherever it does not depend on its size."""
         return self.table()
 
+    def tables_for(self, seats: Iterable[str]) -> list[list[TurnRow]]:
+        """Return every table that a room may follow: more than one where rooms may stop early."""
+        return [self.table_for(seats)]
+
     def tables_of_children(self) -> list[list[TurnRow]]:
         """Return the table of each child room that every room opens, in the order of opening."""
+        return []
+
+    def tables_below(self) -> list[list[TurnRow]]:
+        """Return the tables that rooms below the root may have, where claims split in two.
+
+        Of recursive protocols, whose rooms differ with depth: each room must show one of them.
+        """
         return []
 
     def _at_least_one(self, key: str, value: int) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coordination.channels import reach_of
 from coordination.messages import Delivery, Fault, MessageKind
+from coordination.seating import HUB
 from environments.core.columns import Columns
 
 Act = tuple[int, str]
@@ -81,7 +82,7 @@ class TableOfTurns:
 
 
 def declared(
-    rows: Sequence[TurnRow], topology: str, seats: tuple[str, ...], hub: str = "judge"
+    rows: Sequence[TurnRow], topology: str, seats: tuple[str, ...], hub: str = HUB
 ) -> list[Seen]:
     """Return what a table says, under a topology that may let less through."""
     reach = reach_of(topology, seats, hub)
@@ -122,6 +123,8 @@ def observed(tables: Mapping[str, Columns], room_id: int, seats: tuple[str, ...]
         )
         if presentation == -1 and not probe
     ]
+    rooms = tables["rooms"]
+    memory = int(rooms["memory"][rooms["room_id"] == room_id][0])
     arrived = deliveries.take(deliveries["status"] == Delivery.DELIVERED)
     copies = list(
         zip(
@@ -138,7 +141,11 @@ def observed(tables: Mapping[str, Columns], room_id: int, seats: tuple[str, ...]
                 turn,
                 seat,
                 kind,
-                frozenset((t, s) for t, s, to, due in copies if to == seat and due <= turn),
+                frozenset(
+                    (t, s)
+                    for t, s, to, due in copies
+                    if to == seat and due <= turn and (not memory or turn < due + memory)
+                ),
             )
             for turn, seat, kind in acts
         ),

@@ -10,6 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def last_max(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the greatest value over the last axis, kept with length 1; NaN if there is one.
+
+    Option by option over the rows: much faster than a reduction over a short axis.
+    """
+    top = values[..., 0]
+    for k in range(1, values.shape[-1]):
+        top = np.maximum(top, values[..., k])
+    return top[..., None]
+
+
 def log_normalize(
     logits: NDArray[np.float64], option_mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
@@ -23,7 +34,7 @@ def log_normalize(
         [..., K]; -inf where an option does not exist.
     """
     masked = np.where(option_mask, logits, -np.inf)
-    top = masked.max(axis=-1, keepdims=True)
+    top = last_max(masked)
     weight = np.exp(masked - top)
     total = np.zeros_like(top[..., 0])
     for option in range(weight.shape[-1]):

@@ -198,8 +198,10 @@ class Reading(Environment):
             return flat_prior(cases.option_mask)
         draw = Keyed(c.world_seed, "reading.lay")
         shared = draw.normal(cases.case_id, shape=(k,))
-        private = draw.normal(cases.case_id, agent_id, shape=(k,))
-        error = np.sqrt(1 - c.lay_private) * shared + np.sqrt(c.lay_private) * private
+        error = np.sqrt(1 - c.lay_private) * shared
+        if c.lay_private > 0:
+            private = draw.normal(cases.case_id, agent_id, shape=(k,))
+            error = error + np.sqrt(c.lay_private) * private
         impression = know * self._law.utility(self._attributes(cases))
         impression = impression + np.sqrt(1 - know**2) * error
         spread = 2 * c.law_strength**2 * (1 - know**2)

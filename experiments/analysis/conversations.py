@@ -49,6 +49,8 @@ class ConversationResult:
     calibration: CalibrationCurve
     faults: dict[str, int]
     """See `experiments.analysis.ledger_view.faults`."""
+    outcome: str
+    """Whose decision is the verdict: a seat, or ``team``."""
 
 
 def analyse_conversation(
@@ -116,6 +118,7 @@ def analyse_conversation(
         metrics,
         curve,
         faults(tables, verdict),
+        str(verdict["outcome"][0]),
     )
 
 

@@ -27,9 +27,10 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "turns", "outcome",
     ),
     "messages": (
-        "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "fault",
+        "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "sent",
+        "fault",
     ),
-    "deliveries": ("room_id", "turn", "sender", "recipient", "status"),
+    "deliveries": ("room_id", "turn", "sender", "recipient", "status", "words", "altered"),
     "decisions": (
         "room_id", "tick", "split", "conversation", "replicate", "case_id", "turn", "sender",
         "seat", "agent_id", "presentation", "choice", "probs", "tokens", "probe", "condition",
@@ -207,7 +208,8 @@ def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
     keys = ("room_id", "turn", "sender")
     ordered = messages.sort_by(*keys)
     place = _find(ordered, reached, keys, "messages")
-    return _total(row[to_decider], ordered["words"][place], verdict.n)
+    words = np.where(reached["altered"] == 0, ordered["words"][place], reached["words"])
+    return _total(row[to_decider], words, verdict.n)
 
 
 def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:

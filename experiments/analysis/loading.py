@@ -8,6 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from coordination.ledger.balance import Balance, balance
 from environments.core.columns import Columns
 from experiments.analysis.analysis import Analysis, analyse
 from experiments.analysis.ledger_view import NEEDED
@@ -29,6 +32,8 @@ class RunData:
     header: Mapping[str, Any]
     """Scenario name, versions, hardware."""
     analysis: Analysis
+    copies: Mapping[str, Balance]
+    """Conversation to the balance of its messages' copies, child rooms included."""
 
 
 def load_run(run: RunDirectory) -> RunData:
@@ -61,4 +66,19 @@ def _load(path: Path, ledger_digest: str) -> RunData:
         extra,
         run.header,
         analyse(tables, config, extra),
+        _copies(tables),
     )
+
+
+def _copies(tables: Mapping[str, Columns]) -> dict[str, Balance]:
+    rooms = tables["rooms"]
+    found = {}
+    for name in sorted(set(rooms["conversation"].tolist())):
+        mine = rooms["room_id"][rooms["conversation"] == name]
+        parts = {
+            table: tables[table].take(np.isin(tables[table]["room_id"], mine))
+            for table in ("messages", "deliveries")
+        }
+        if parts["messages"].n:
+            found[name] = balance(parts)
+    return found

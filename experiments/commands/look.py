@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 Row = tuple[str, str, str]
 """Name, what it is, where it comes from."""
 
-KINDS = ("environments", "protocols", "policies", "proxies", "objectives", "scenarios")
+KINDS = (
+    "environments",
+    "protocols",
+    "topologies",
+    "policies",
+    "proxies",
+    "objectives",
+    "scenarios",
+)
 
 
 def list_(
@@ -104,12 +112,13 @@ def show(
 
 def _rows(kind: str) -> list[Row]:
     from agents import OBJECTIVES, POLICIES
-    from coordination import PROTOCOLS
+    from coordination import PROTOCOLS, TOPOLOGIES
     from environments import ENVIRONMENTS
 
     listings: dict[str, Callable[[], list[Row]]] = {
         "environments": lambda: _registered(ENVIRONMENTS),
         "protocols": lambda: _registered(PROTOCOLS),
+        "topologies": lambda: _registered(TOPOLOGIES),
         "policies": lambda: _registered(POLICIES),
         "proxies": lambda: _registered(POLICIES, only=_is_proxy) + _proxy_parts(),
         "objectives": lambda: _registered(OBJECTIVES),

@@ -61,6 +61,7 @@ def verify(run_directory: RunArgument) -> None:
     """
     path = existing_run(run_directory)
 
+    from coordination.ledger.balance import NEEDED, balance
     from experiments.doctor import fingerprint, fingerprint_changes
     from experiments.runs.directory import RunDirectory
     from experiments.runs.layout import text_digest
@@ -71,6 +72,7 @@ def verify(run_directory: RunArgument) -> None:
         if text_digest(run.config_yaml) != run.manifest.config_digest:
             raise RunError(f"{path / 'config.yaml'}: was changed after the run had started")
         found = run.verify()
+        copies = balance({table: run.read(table, columns=names) for table, names in NEEDED.items()})
         status = run.status
     typer.echo(found.recomputed)
     if not found.equal:
@@ -85,3 +87,8 @@ def verify(run_directory: RunArgument) -> None:
         f"equal to the manifest: {found.ticks} ticks, {found.rows} rows"
         + ("" if status == "complete" else "; the run is not complete")
     )
+    if not copies.holds:
+        raise RunError(
+            f"{run_directory}: copies of {copies.unbalanced} messages do not balance: {copies}"
+        )
+    say(f"copies of messages: {copies}")

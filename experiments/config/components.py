@@ -1,7 +1,8 @@
 """Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
 
-A scenario has four kinds of them: ``environment``, ``agents.*.policy``,
-``conversations.*.protocol`` and ``arms.*.objective``. Each is checked against the ``Config``
+A scenario has these: ``environment``, ``agents.*.policy``, ``conversations.*.protocol``,
+``conversations.*.topology``, ``arms.*.objective``, and in a population ``population.protocol`` and
+``population.kinds.*.policy``. Each is checked against the ``Config``
 dataclass of the class that its name selects in the registry of its kind.
 """
 
@@ -13,25 +14,31 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents import OBJECTIVES, POLICIES
-from coordination import PROTOCOLS
+from coordination import PROTOCOLS, TOPOLOGIES
 from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
+from experiments.config.population import KindConfig
 
-NESTED: dict[str, tuple[str, Registry]] = {
-    "agents": ("policy", POLICIES),
-    "conversations": ("protocol", PROTOCOLS),
-    "arms": ("objective", OBJECTIVES),
+NESTED: dict[str, dict[str, Registry]] = {
+    "agents": {"policy": POLICIES},
+    "conversations": {"protocol": PROTOCOLS, "topology": TOPOLOGIES},
+    "arms": {"objective": OBJECTIVES},
 }
-"""Section to (key of its component, registry)."""
+"""Section to the keys of its components and their registries."""
+
+OPTIONAL = frozenset({"topology"})
+"""Keys of components for which the schema has a default."""
 
 
 def is_component(path: tuple[str, ...]) -> bool:
     """Say whether a key path (``("agents", "judge", "policy")``) is a component node."""
-    return path == ("environment",) or (
-        len(path) == 3 and path[0] in NESTED and path[2] == NESTED[path[0]][0]
-    )
+    if path in (("environment",), ("population", "protocol")):
+        return True
+    if path[:2] == ("population", "kinds"):
+        return len(path) == 4 and path[3] == "policy"
+    return len(path) == 3 and path[0] in NESTED and path[2] in NESTED[path[0]]
 
 
 def nodes(
@@ -39,9 +46,17 @@ def nodes(
 ) -> Iterator[tuple[tuple[str, ...], Registry, dict[str, Any]]]:
     """Yield (key path, registry, node) of every component of a scenario's plain data."""
     yield ("environment",), ENVIRONMENTS, data.get("environment") or {}
-    for section, (key, registry) in NESTED.items():
+    for section, keys in NESTED.items():
         for name, entry in (data.get(section) or {}).items():
-            yield (section, name, key), registry, entry.get(key) or {}
+            for key, registry in keys.items():
+                if key in entry or key not in OPTIONAL:
+                    yield (section, name, key), registry, entry.get(key) or {}
+    population = data.get("population") or {}
+    if population.get("size") or population.get("kinds"):
+        yield ("population", "protocol"), PROTOCOLS, population.get("protocol") or {}
+        for name, entry in (population.get("kinds") or {}).items():
+            policy = entry.get("policy") or KindConfig().policy
+            yield ("population", "kinds", name, "policy"), POLICIES, policy
 
 
 def component(registry: Registry, node: Mapping[str, Any], where: str = "") -> tuple[type, Any]:

@@ -7,7 +7,9 @@ A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``a
   component: the old one's keys are dropped, since they mean nothing to the new one.
 * ``environment=chess_puzzles`` also merges the scenario's own section for that environment
   (``environments: {chess_puzzles: {…}}``): other split sizes, another student.
-* ``runtime=inprocess`` is short for ``runtime.name=inprocess``.
+* ``runtime=inprocess`` is short for ``runtime.name=inprocess``, ``population.topology=ring`` for
+  its name, and a number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
+  mean.
 """
 
 from __future__ import annotations
@@ -27,6 +29,17 @@ PRESETS = "environments"
 """Key of a scenario file that holds one section for each environment it is made for."""
 
 _KEY = re.compile(r"[A-Za-z_][\w\-]*(\.[A-Za-z_0-9][\w\-]*)*")
+
+
+_NAMED = (("runtime",), ("population", "topology"))
+"""Sections that are no components, but are switched by a name alone too."""
+
+_SPREADS = ("skill", "learning", "values")
+
+
+def _is_spread(path: tuple[str, ...]) -> bool:
+    """Say whether a key path is a parameter of a kind: a number alone is its mean."""
+    return len(path) == 4 and path[:2] == ("population", "kinds") and path[3] in _SPREADS
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,10 @@ def normalize(data: dict[str, Any]) -> dict[str, Any]:
     """Return a copy in which ``policy: bayesian`` and its like are written ``{name: bayesian}``."""
 
     def walk(value: Any, path: tuple[str, ...]) -> Any:
-        if isinstance(value, str) and (is_component(path) or path == ("runtime",)):
+        if isinstance(value, str) and (is_component(path) or path in _NAMED):
             return {"name": value}
+        if type(value) in (int, float) and _is_spread(path):
+            return {"mean": value}
         if isinstance(value, dict):
             return {key: walk(item, (*path, key)) for key, item in value.items()}
         return copy.deepcopy(value)
@@ -132,8 +147,10 @@ def _sort_out(
     others: list[Override] = []
     for override in overrides:
         path, value = override.path, override.value
-        if path == ("runtime",) and isinstance(value, str):
-            others.append(Override(("runtime", "name"), value))
+        if path in _NAMED and isinstance(value, str):
+            others.append(Override((*path, "name"), value))
+        elif type(value) in (int, float) and _is_spread(path):
+            others.append(Override((*path, "mean"), value))
         elif is_component(path) and isinstance(value, str):
             switches[path] = value
         elif is_component(path[:-1]) and path[-1] == "name":

@@ -8,6 +8,7 @@ found), and every policy that needs no language model; then their fit is checked
 from __future__ import annotations
 
 from agents import POLICIES
+from coordination.population.edge_list import read_edge_list
 from environments import ENVIRONMENTS
 from environments.base import Environment, SplitPlan
 from environments.cases import Split
@@ -30,6 +31,8 @@ def preflight(config: ScenarioConfig) -> Environment:
     cls, settings = component(ENVIRONMENTS, config.environment, "environment")
     sizes = {split: getattr(config.splits, split.value) for split in Split}
     environment = cls(settings, SplitPlan(sizes))
+    if config.population.topology.file:
+        read_edge_list(config.population.topology.file, config.population.size)
     for name, agent in config.agents.items():
         where = f"agents.{name}.policy"
         policy, policy_settings = component(POLICIES, agent.policy, where)

@@ -12,6 +12,8 @@ from typing import Any
 from omegaconf import MISSING
 
 from agents.learning.settings import LearnerSettings
+from coordination.channels.settings import ChannelSettings
+from experiments.config.population import PopulationConfig
 
 
 @dataclass
@@ -47,9 +49,10 @@ class ConversationConfig:
     protocol: dict[str, Any] = field(default_factory=dict)
     seats: dict[str, str] = field(default_factory=dict)
     """Seat to agent name."""
-    topology: str = "complete"
-    """complete (everybody hears everybody) or star (all messages pass through the judge's seat
-    only: experts do not hear each other)."""
+    topology: dict[str, Any] = field(default_factory=lambda: {"name": "complete"})
+    """Who hears whom: a name, or {name: …} with the topology's own keys."""
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
+    """Budgets, faults and visibility."""
     verification: bool = True
     """Whether the environment marks quotes."""
     word_limit: int = 150
@@ -168,6 +171,7 @@ class RayConfig:
     conversation: ActorResources = field(default_factory=ActorResources)
     cohort: ActorResources = field(default_factory=ActorResources)
     learner: ActorResources = field(default_factory=ActorResources)
+    shard: ActorResources = field(default_factory=ActorResources)
     start_timeout_s: float = 120.0
 
 
@@ -180,6 +184,8 @@ class RuntimeConfig:
     conversation_hosts: int = 2
     cohort_hosts: int = 2
     learner_hosts: int = 2
+    shards: int = 1
+    """Hosts that a population is spread over."""
     deadline_s: float = 300.0
     """Longest wait for one host; then it counts as lost."""
     attempts: int = 2
@@ -225,3 +231,4 @@ class ScenarioConfig:
     mutations: MutationConfig = field(default_factory=MutationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    population: PopulationConfig = field(default_factory=PopulationConfig)

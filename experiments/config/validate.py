@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from agents import OBJECTIVES
-from coordination import PROTOCOLS
+from coordination import PROTOCOLS, TOPOLOGIES
+from coordination.channels.settings import check_settings
 from coordination.messages import Role
-from coordination.seating import SeatSpec
+from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from experiments.config.components import component
-from experiments.config.schema import ArmConfig, ScenarioConfig
+from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
 from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
 
 CONTROLS = ("none", "shuffled", "random", "flipped_truth")
-TOPOLOGIES = ("complete", "star")
 FEEDBACK = ("none", "audited")
 RUNTIMES = ("ray", "inprocess")
 
@@ -48,11 +48,23 @@ def validate(config: ScenarioConfig) -> None:
     if not config.weak_to_strong.supervisor:
         _schedule(config)
     _names(config)
+    if has_population(config):
+        from experiments.config.validate_population import validate_population
+
+        validate_population(config)
+        return
+    _at_least_one_agent(config)
     _agents(config)
     _conversations(config)
     _arms(config)
     _analysis(config)
     check_weak_to_strong(config)
+
+
+def has_population(config: ScenarioConfig) -> bool:
+    """Say whether a scenario is about a population: then another engine runs it."""
+    population = config.population
+    return population.size != 0 or bool(population.kinds)
 
 
 # -- single values ----------------------------------------------------------------------------
@@ -82,11 +94,11 @@ def _numbers(config: ScenarioConfig) -> None:
     _one_of("feedback.kind", config.feedback.kind, FEEDBACK)
     _between("feedback.fraction", config.feedback.fraction, 0, 1)
     _one_of("runtime.name", runtime.name, RUNTIMES, "runtime")
-    for key in ("conversation_hosts", "cohort_hosts", "learner_hosts", "attempts"):
+    for key in ("conversation_hosts", "cohort_hosts", "learner_hosts", "shards", "attempts"):
         _at_least(f"runtime.{key}", getattr(runtime, key), 1)
     _positive("runtime.deadline_s", runtime.deadline_s)
     _positive("runtime.ray.start_timeout_s", runtime.ray.start_timeout_s)
-    for kind in ("conversation", "cohort", "learner"):
+    for kind in ("conversation", "cohort", "learner", "shard"):
         asked = getattr(runtime.ray, kind)
         _at_least(f"runtime.ray.{kind}.num_cpus", asked.num_cpus, 0)
         _at_least(f"runtime.ray.{kind}.num_gpus", asked.num_gpus, 0)
@@ -111,6 +123,8 @@ def _schedule(config: ScenarioConfig) -> None:
 def _names(config: ScenarioConfig) -> None:
     """Check that names can stand in keys, ledgers and file names."""
     _name("name", config.name, "scenario")
+    for name in config.population.kinds:
+        _name("population.kinds", name, "kind")
     for section in ("agents", "conversations", "arms"):
         for name in getattr(config, section):
             _name(section, name, section.removesuffix("s"))
@@ -118,6 +132,9 @@ def _names(config: ScenarioConfig) -> None:
         raise ConfigError(
             f"conversations.{EXAM}: this name is kept for the student's own exam; choose another"
         )
+
+
+def _at_least_one_agent(config: ScenarioConfig) -> None:
     if not config.agents:
         raise ConfigError("agents: a scenario needs at least one agent, given none")
 
@@ -153,7 +170,6 @@ def _agents(config: ScenarioConfig) -> None:
 def _conversations(config: ScenarioConfig) -> None:
     for name, conversation in config.conversations.items():
         where = f"conversations.{name}"
-        _one_of(f"{where}.topology", conversation.topology, TOPOLOGIES, "topology")
         _at_least(f"{where}.word_limit", conversation.word_limit, 0)
         _at_least(f"{where}.max_quotes", conversation.max_quotes, 0)
         if not conversation.seats:
@@ -181,6 +197,18 @@ def _conversations(config: ScenarioConfig) -> None:
             cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
+        _channel(conversation, where)
+
+
+def _channel(conversation: ConversationConfig, where: str) -> None:
+    """Check that the seats of a conversation can have its topology and channel."""
+    seats = tuple(conversation.seats)
+    topology, settings = component(TOPOLOGIES, conversation.topology, f"{where}.topology")
+    try:
+        topology(settings).reach(seats, HUB, 0)
+    except FacilitateError as error:
+        raise ConfigError(f"{where}.topology: {error}") from error
+    check_settings(conversation.channel, seats, f"{where}.channel")
 
 
 # -- teaching and analysis --------------------------------------------------------------------

@@ -13,6 +13,7 @@ from coordination.protocols.base import Protocol
 from environments import ENVIRONMENTS
 from environments.base import Environment, SplitPlan
 from environments.cases import Split
+from environments.truth import PermutedTruth, SealedTruth
 from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
@@ -23,6 +24,14 @@ def build_environment(config: ScenarioConfig) -> Environment:
     cls, settings = component(ENVIRONMENTS, config.environment, "environment")
     sizes = {split: getattr(config.splits, split.value) for split in Split}
     return cls(settings, SplitPlan(sizes))
+
+
+def seal_truth(config: ScenarioConfig, environment: Environment) -> SealedTruth:
+    """Return the environment's truth, another option called right if the scenario says so."""
+    truth = environment.seal()
+    if not config.mutations.permute_truth:
+        return truth
+    return PermutedTruth(truth, lambda ids: environment.deal(ids).n_options, config.seed)
 
 
 def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -> Cohort:

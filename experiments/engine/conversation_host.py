@@ -18,9 +18,8 @@ from coordination.protocols.base import Protocol
 from coordination.room import Room
 from environments.cases import Cases, Split
 from environments.core.columns import Columns
-from environments.truth import PermutedTruth, SealedTruth
 from experiments.config.schema import ScenarioConfig
-from experiments.engine.build import build_cohort, build_environment, build_objective
+from experiments.engine.build import build_cohort, build_environment, build_objective, seal_truth
 from experiments.engine.build import build_protocol as configured_protocol
 from experiments.engine.converse import Setting, examine, hold, scored, tally
 from experiments.engine.crew import EngineCrew
@@ -58,7 +57,7 @@ class ConversationHost:
         self._index = index
         self._parts: Counter[tuple[int, int]] = Counter()
         self._environment = build_environment(self._config)
-        self._truth = self._seal()
+        self._truth = seal_truth(self._config, self._environment)
         self._cohorts = self._local_cohorts()
         self._protocols: dict[str, Protocol] = {
             name: configured_protocol(self._config, name) for name in self._config.conversations
@@ -66,13 +65,6 @@ class ConversationHost:
         self._exam = _exam_protocol()
         self._objectives = {arm: build_objective(self._config, arm) for arm in self._plan.arms}
         self._minds = self._initial_minds()
-
-    def _seal(self) -> SealedTruth:
-        truth = self._environment.seal()
-        if not self._config.mutations.permute_truth:
-            return truth
-        environment = self._environment
-        return PermutedTruth(truth, lambda ids: environment.deal(ids).n_options, self._config.seed)
 
     def _local_cohorts(self) -> dict[int, Cohort]:
         cohorts = {}

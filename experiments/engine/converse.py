@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination import TOPOLOGIES
 from coordination.cohort import Crew
 from coordination.probing import probe_influence, probe_initial
 from coordination.protocols.base import Protocol
@@ -18,6 +19,7 @@ from environments.core.columns import Columns
 from environments.core.keyed import hash_id, name_key
 from environments.truth import SealedTruth
 from experiments.analysis.ledger_view import verdicts
+from experiments.config.components import component
 from experiments.config.schema import ConversationConfig
 from experiments.engine.plan import Block, Plan
 
@@ -51,12 +53,13 @@ class Setting:
 def rules_of(config: ConversationConfig, blank_messages: bool) -> RoomRules:
     """Return a configured conversation's rules."""
     return RoomRules(
-        topology=config.topology,
+        topology=component(TOPOLOGIES, config.topology)[1],
         verification=config.verification,
         word_limit=config.word_limit,
         max_quotes=config.max_quotes,
         both_orders=config.both_orders,
         blank_messages=blank_messages,
+        channel=config.channel,
     )
 
 

@@ -21,8 +21,8 @@ from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.conversation_host import ConversationHost, reads_text
 from experiments.engine.crew import cohort_host
-from experiments.engine.epochs import run_to_end
 from experiments.engine.plan import Block, Plan
+from experiments.engine.recovery import run_epochs
 from experiments.engine.state import Totals, restore_all, snapshot_all
 from experiments.progress import Progress
 from experiments.runs.directory import RunDirectory
@@ -77,8 +77,7 @@ class Driver:
         Raises:
             LostError: If hosts were lost more often than ``runtime.attempts``.
         """
-        attempts = self._config.runtime.attempts
-        run_to_end(self._run_epoch, self._runtime, attempts, self._progress)
+        run_epochs(self._run_epoch, self._runtime, self._progress, self._config.runtime.attempts)
 
     # -- an epoch --------------------------------------------------------------------------
 

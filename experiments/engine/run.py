@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from environments.core.errors import FacilitateError, RunError
 from experiments.analysis.summary import summarize_run
 from experiments.config.load import from_yaml_text, resolved_yaml, with_runtime
 from experiments.config.schema import ScenarioConfig
-from experiments.config.validate import validate
+from experiments.config.validate import has_population, validate
 from experiments.doctor import fingerprint, fingerprint_changes
 from experiments.engine.driver import Driver
 from experiments.progress import Progress
@@ -21,6 +21,11 @@ from experiments.report.html import write_report
 from experiments.runs.directory import RunDirectory
 from experiments.runs.layout import refuse_used
 from experiments.runtime.choose import open_runtime
+from experiments.runtime.interface import Runtime
+
+if TYPE_CHECKING:
+    from experiments.population.driver import PopulationDriver
+    from experiments.weak_to_strong.driver import WeakToStrongDriver
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,6 @@ class RunResult:
 
     path: Path
     summary: dict[str, Any]
-
-
-def driver_of(config: ScenarioConfig) -> Callable[..., Any]:
-    """Return the class of the driver that runs a scenario, by the sections that it has."""
-    if config.weak_to_strong.supervisor:
-        from experiments.weak_to_strong.driver import WeakToStrongDriver
-
-        return WeakToStrongDriver
-    return Driver
 
 
 def _nothing(point: str) -> None:
@@ -77,7 +73,7 @@ def run_scenario(
         keep = config.schedule.keep_snapshots
         with RunDirectory.create(path, resolved_yaml(config), header, keep) as run:
             try:
-                driver_of(config)(config, run, runtime, progress, at).run()
+                _driver(config, run, runtime, progress, at).run()
             except FacilitateError:
                 run.discard()  # refused before anything was committed: leave nothing half-written
                 raise
@@ -115,17 +111,42 @@ def resume_run(
             progress.stage(f"this machine is another one: {change}")
         runtime = open_runtime(config)
         try:
-            driver_of(config)(config, run, runtime, progress, at).run()
+            _driver(config, run, runtime, progress, at).run()
             return _finish(config, run, progress, started, report)
         finally:
             runtime.close()
+
+
+def _driver(
+    config: ScenarioConfig,
+    run: RunDirectory,
+    runtime: Runtime,
+    progress: Progress,
+    at: Callable[[str], None],
+) -> Driver | PopulationDriver | WeakToStrongDriver:
+    """Return the engine that runs a scenario, by the sections that it has."""
+    if has_population(config):
+        from experiments.population.driver import PopulationDriver
+
+        return PopulationDriver(config, run, runtime, progress, at)
+    if config.weak_to_strong.supervisor:
+        from experiments.weak_to_strong.driver import WeakToStrongDriver
+
+        return WeakToStrongDriver(config, run, runtime, progress, at)
+    return Driver(config, run, runtime, progress, at)
 
 
 def _finish(
     config: ScenarioConfig, run: RunDirectory, progress: Progress, started: float, report: bool
 ) -> RunResult:
     progress.stage("computing intervals" + " and writing the report" * report)
-    summary = summarize_run(run, wall_s=time.monotonic() - started)
+    wall_s = time.monotonic() - started
+    if has_population(config):
+        from experiments.population.summary import summarize_population
+
+        summary = summarize_population(run, config, wall_s)
+    else:
+        summary = summarize_run(run, wall_s)
     run.finish(summary)
     if report:
         write_report(run)

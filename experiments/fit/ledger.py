@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from agents.policies.numeric import Floats
 from coordination.cohort import Asks, Heard
-from coordination.messages import Delivery, Fault, MessageKind
+from coordination.ledger.heard import received
+from coordination.messages import Fault, MessageKind
 from environments.base import Environment
 from environments.core.columns import Columns, frozen
 from environments.core.errors import ConfigError, DataError, UnknownNameError
@@ -87,8 +88,9 @@ def read_recording(
         raise UnknownNameError("seat", seat, seats, "--seat")
     environment = build_environment(config)
     where = {"split": split} if split else {}
-    nested = run.read("rooms", ["room_id", "parent_room"])
-    inner = nested["room_id"][nested["parent_room"] != -1]
+    rooms = run.read("rooms", ["room_id", "parent_room", "memory", "anonymous"])
+    apart = (rooms["parent_room"] != -1) | (rooms["memory"] > 0) | rooms["anonymous"]
+    inner = rooms["room_id"][apart]
     notes: list[str] = []
     parts: list[Recorded] = []
     for name in chosen:
@@ -97,7 +99,10 @@ def read_recording(
         decisions = decisions.take(usable & (decisions["fault"] == Fault.NONE))
         inside = np.isin(decisions["room_id"], inner)
         if inside.any():
-            notes.append(f"{name}: {int(inside.sum())} decisions in rooms inside rooms left out")
+            notes.append(
+                f"{name}: {int(inside.sum())} decisions left out (rooms inside rooms, or with "
+                "hidden speakers or old messages)"
+            )
         decisions = decisions.take(~inside)
         if decisions.n:
             parts += _parts(run, config, environment, name, seat, decisions)
@@ -125,7 +130,7 @@ def _parts(
             f"in the ledger, but number {code} in config.yaml",
             run.path,
         )
-    messages = _reached(run, decisions["room_id"], code)
+    messages = _reached(run, environment, decisions["room_id"], code)
     return [
         _part(config, environment, conversation, seat, decisions.take(rows), messages)
         for turn in np.unique(decisions["turn"]).tolist()
@@ -133,28 +138,25 @@ def _parts(
     ]
 
 
-def _reached(run: CommittedRun, rooms: NDArray[np.int64], code: int) -> Columns:
-    """Return the messages of rooms that reached a seat, with the turn at which they did."""
-    messages = run.read("messages")
-    messages = messages.take(np.isin(messages["room_id"], rooms))
-    deliveries = run.read("deliveries", where={"recipient": code})
-    deliveries = deliveries.take(
-        np.isin(deliveries["room_id"], rooms) & (deliveries["status"] == Delivery.DELIVERED)
-    )
-    due = {
-        key: when
-        for *key_, when in zip(
-            *(deliveries[k].tolist() for k in ("room_id", "turn", "sender", "delivered_turn")),
-            strict=True,
-        )
-        for key in [tuple(key_)]
+def _reached(
+    run: CommittedRun, environment: Environment, rooms: NDArray[np.int64], code: int
+) -> Columns:
+    """Return the messages of rooms as a seat got them, with the turn at which it did."""
+    tables = {
+        "rooms": run.read("rooms"),
+        "messages": run.read("messages"),
+        "deliveries": run.read("deliveries", where={"recipient": code}),
     }
-    keys = zip(*(messages[k].tolist() for k in ("room_id", "turn", "sender")), strict=True)
-    never = np.iinfo(np.int64).max
-    at = np.array([due.get(key, never) for key in keys], dtype=np.int64)
-    own = (messages["sender"] == code) & (messages["fault"] == Fault.NONE)
-    at = np.where(own, messages["turn"] + 1, at)
-    return messages.with_(due=at).take(at < never)
+    tables = {name: rows.take(np.isin(rows["room_id"], rooms)) for name, rows in tables.items()}
+    heard, said = received(tables, environment), tables["messages"]
+    own = said.take((said["sender"] == code) & (said["fault"] == Fault.NONE))
+    names = list(said)
+    return Columns.concat(
+        [
+            heard.select(names).with_(due=heard["delivered_turn"]),
+            own.with_(due=own["turn"] + 1),
+        ]
+    )
 
 
 def _part(

@@ -25,7 +25,7 @@ from environments.core.columns import Columns
 from environments.core.errors import DataError
 
 _COPIED = ("turn", "agent_id", "version", "adapter", "stance", "confidence", "words", "tokens",
-           "text", "fault")  # fmt: skip
+           "sent", "text", "fault")  # fmt: skip
 
 
 def rebuild(
@@ -56,6 +56,9 @@ def rebuild(
     cases = environment.deal(rooms["case_id"])
     facts = (rules, place, rooms["replicate"], rooms["room_id"])
     then = RoomState(cases, environment, seats, crew, *facts)
+    now = RoomState(cases, environment, anew, crew, *facts)
+    for state in (then, now):
+        state.memory[:], state.anonymous[:] = rooms["memory"], rooms["anonymous"]
     messages, deliveries = tables["messages"], tables["deliveries"]
     row = _rows(rooms["room_id"], messages["room_id"])
     acts = np.stack([messages["turn"], messages["sender"], messages["kind"]], axis=1)
@@ -65,7 +68,6 @@ def rebuild(
         then.turn[row[at]] = turn
         said = _said(then, messages.take(at), row[at], sender, MessageKind(kind), deliveries)
         then.said.append(said)
-    now = RoomState(cases, environment, anew, crew, *facts)
     now.said = then.said
     return now
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coordination.ledger.balance import Balance
 from environments.cases import Split
 from experiments.analysis.analysis import CONTROL_MARGIN, Analysis, Check, Comparison
 from experiments.analysis.estimate import Estimate
@@ -240,6 +241,22 @@ def truth_table(analysis: Analysis) -> Cells:
     if analysis.arms:
         note += " The warm start is shared by all arms."
     return Cells("Where the truth went", ("", "who", "truths"), tuple(rows), (2,), (note,))
+
+
+def copies_table(copies: Mapping[str, Balance]) -> Cells:
+    """Return what became of every copy of a message, by conversation."""
+    fates = ("sent", "delivered", "in_flight", "over_budget", "dropped", "expired", "altered")
+    rows = tuple(
+        (name, *(_whole(getattr(found, fate)) for fate in fates), "yes" if found.holds else "NO")
+        for name, found in copies.items()
+    )
+    header = ("conversation", *(fate.replace("_", " ") for fate in fates), "balanced")
+    note = (
+        "Copies of messages, one a recipient: sent = delivered + in flight + over budget + dropped "
+        "+ expired. In flight: not due before the room ended. Altered: of those delivered, "
+        "truncated or corrupted on their way."
+    )
+    return Cells("Copies of messages", header, rows, tuple(range(1, 8)), (note,))
 
 
 def environment_table(extra: Mapping[str, Any]) -> Cells:

@@ -15,6 +15,9 @@ from coordination.ledger.files import replace_file
 from environments.core.errors import FacilitateError
 from experiments.analysis.analysis import Analysis
 from experiments.analysis.loading import RunData, load_run
+from experiments.config.load import from_yaml_text
+from experiments.config.schema import ScenarioConfig
+from experiments.config.validate import has_population
 from experiments.engine.build import build_environment
 from experiments.report import cells as tables
 from experiments.report import figures
@@ -42,10 +45,16 @@ def write_report(run_directory: RunDirectory | Path | str) -> Path:
     if not isinstance(run_directory, RunDirectory):
         with RunDirectory.open(run_directory) as run:
             return write_report(run)
-    data = load_run(run_directory)
-    rooms, missing = _rooms(run_directory, data)
     wall_s = run_directory.summary()["wall_s"] if run_directory.status == "complete" else None
-    page = render_report(data, rooms, missing, wall_s)
+    config = from_yaml_text(run_directory.config_yaml)
+    if has_population(config):
+        from experiments.population.report import render_population
+
+        page = render_population(run_directory, config, wall_s)
+    else:
+        data = load_run(run_directory)
+        rooms, missing = _rooms(run_directory, data)
+        page = render_report(data, rooms, missing, wall_s)
     target = run_directory.path / REPORT_FILE
     replace_file(target, page.encode("utf-8"))
     return target
@@ -68,10 +77,11 @@ def render_report(
         _learning(analysis),
         _judges(analysis),
         _checks(analysis),
+        _delivered(data),
         _conversations(rooms, rooms_missing),
         _arms(data),
         _environment(data),
-        _reproduce(data, wall_s),
+        reproduce(data.config, data.config_yaml, data.header, data.ledger_digest, wall_s),
     ]
     seeds = f"{analysis.seeds} seed{'s' * (analysis.seeds != 1)} from {data.config.seed}"
     about = f"{data.config.name} on {environment_name(analysis)}"
@@ -178,6 +188,14 @@ def _checks(analysis: Analysis) -> Section:
     )
 
 
+def _delivered(data: RunData) -> Section:
+    return Section(
+        "messages",
+        "What became of the messages",
+        tables=_some(tables.copies_table(data.copies)),
+    )
+
+
 def _conversations(rooms: list[ShownRoom], missing: str) -> Section:
     told = "Drawn by lot before anything about their outcome was looked at."
     return Section(
@@ -214,13 +232,20 @@ def _environment(data: RunData) -> Section:
     )
 
 
-def _reproduce(data: RunData, wall_s: float | None) -> Section:
-    versions = _listed(data.header.get("versions", {}))
-    hardware = _listed(data.header.get("hardware", {}))
+def reproduce(
+    config: ScenarioConfig,
+    config_yaml: str,
+    header: Mapping[str, Any],
+    ledger_digest: str,
+    wall_s: float | None,
+) -> Section:
+    """Return the section that says how to make the run again."""
+    versions = _listed(header.get("versions", {}))
+    hardware = _listed(header.get("hardware", {}))
     facts = [
-        ("ledger digest", data.ledger_digest),
-        ("seeds", f"{data.config.seed} … {data.config.seed + data.config.seeds - 1}"),
-        ("runtime", data.config.runtime.name),
+        ("ledger digest", ledger_digest),
+        ("seeds", f"{config.seed} … {config.seed + config.seeds - 1}"),
+        ("runtime", config.runtime.name),
     ]
     if wall_s is not None:
         facts.append(("wall time", f"{wall_s:.1f} s"))
@@ -240,7 +265,7 @@ def _reproduce(data: RunData, wall_s: float | None) -> Section:
         tables=(Cells("Facts", ("what", "value"), tuple(facts), ()),),
         blocks=(
             Block("Commands", commands, True),
-            Block("Configuration (resolved)", data.config_yaml),
+            Block("Configuration (resolved)", config_yaml),
             Block("Versions", versions),
             Block("Hardware", hardware),
         ),

@@ -11,6 +11,7 @@ from environments.base import Environment
 from environments.cases import Split
 from environments.core.columns import Columns
 from environments.core.keyed import Keyed
+from experiments.analysis.ledger_view import verdicts
 from experiments.config.schema import ScenarioConfig
 from experiments.runs.directory import RunDirectory
 
@@ -78,7 +79,10 @@ def shown_rooms(
         config: Its scenario.
         environment: Renders the cases.
     """
-    columns = ("room_id", "tick", "conversation", "split", "replicate", "case_id", "parent_room")
+    columns = (
+        *("room_id", "tick", "conversation", "split", "replicate", "case_id", "parent_room"),
+        *("protocol", "outcome"),
+    )
     rooms = run.read("rooms", columns=columns)
     rooms = rooms.take(rooms["parent_room"] == -1)
     shown = []
@@ -98,14 +102,17 @@ def _room(
     name, case_id = str(room["conversation"][0]), room["case_id"]
     ticks = [int(room["tick"][0])]
     where = {"room_id": int(room["room_id"][0])}
-    messages, decisions, scores = (
-        run.read(table, ticks=ticks, where=where) for table in ("messages", "decisions", "scores")
+    messages, decisions, deliveries, scores = (
+        run.read(table, ticks=ticks, where=where)
+        for table in ("messages", "decisions", "deliveries", "scores")
     )
     case = environment.deal(case_id)
     options = environment.render_options(case)[0]
     truth = int(scores["truth"][0]) if scores.n else -1
-    turns = transcript(environment, case, messages, decisions)
-    last = scores.take(scores["presentation"] == -1)
+    seats = tuple(config.conversations[name].seats)
+    turns = transcript(environment, case, messages, decisions, deliveries, seats)
+    rows = {"rooms": room, "decisions": decisions, "scores": scores}
+    last = verdicts(rows)
     return ShownRoom(
         title=f"{name}, case {int(case_id[0])}, seed {int(room['replicate'][0])}, "
         f"tick {ticks[0]} ({room['split'][0]})",
@@ -114,7 +121,7 @@ def _room(
         evidence=tuple(item for item in environment.render_evidence(case)[0] if item),
         turns=tuple(_turn(turn, options) for turn in turns),
         marked=config.conversations[name].verification,
-        outcome=_outcome(last),
+        outcome=_outcome(last, str(room["outcome"][0])),
     )
 
 
@@ -130,10 +137,10 @@ def _turn(turn: Turn, options: list[str]) -> ShownTurn:
     )
 
 
-def _outcome(last: Columns) -> str:
+def _outcome(last: Columns, seat: str) -> str:
     if not last.n:
         return "No verdict was recorded."
     right = "right" if last["correct"][-1] == 1 else "wrong"
     p_true = float(last["p_true"][-1])
     stated = "" if np.isnan(p_true) else f"; it gave the right option {100 * p_true:.0f} %"
-    return f"The judge was {right}{stated}."
+    return f"The {seat} was {right}{stated}."

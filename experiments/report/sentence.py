@@ -99,6 +99,8 @@ def _without_interval(analysis: Analysis, where: str, first: str, second: str) -
 
 def _judges(analysis: Analysis) -> str:
     told = []
+    deciders = {analysis.conversation(name).outcome for name in analysis.conversations}
+    who = f"the {deciders.pop()}" if len(deciders) == 1 else "the decision"
     for name in analysis.conversations:
         accuracy = analysis.conversation(name).metrics["judge_accuracy"]
         if accuracy.value is not None:
@@ -109,7 +111,7 @@ def _judges(analysis: Analysis) -> str:
     listed = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
     rooms = sum(analysis.conversation(name).rooms for name in analysis.conversations)
     return (
-        f"On {environment_name(analysis)}, the judge was right in {listed}; "
+        f"On {environment_name(analysis)}, {who} was right in {listed}; "
         f"{rooms} rooms, {_seeds(analysis)}{_illustrative(analysis)}."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from rich.text import Text
 
 from experiments.analysis.analysis import Analysis
 from experiments.analysis.loading import load_run
+from experiments.config.load import from_yaml_text
+from experiments.config.validate import has_population
 from experiments.report.cells import (
     Cells,
     arms_table,
@@ -41,6 +43,13 @@ def print_summary(path: Path, console: Console, brief: bool = False) -> None:
         RunError: If it is no run directory.
     """
     with RunDirectory.open(path) as run:
+        config = from_yaml_text(run.config_yaml)
+        if has_population(config):
+            from experiments.population.report import headline, summary_tables
+
+            title = f"{config.name} on {config.environment['name']}"
+            print_tables(title, summary_tables(run, config, brief), headline(run, config), console)
+            return
         data = load_run(run)
     print_analysis(data.analysis, data.extra, console, brief)
 
@@ -57,13 +66,18 @@ def print_analysis(
         brief: As in `print_summary`.
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
-    console.rule(Text(title), style="dim")
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
     tables = [*main, reliance_table(analysis)]
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:
         tables = [main_table(analysis)] if analysis.arms else main[1:]
+    print_tables(title, tables, first_sentence(analysis), console)
+
+
+def print_tables(title: str, tables: Sequence[Cells], sentence: str, console: Console) -> None:
+    """Print tables under a title, and a sentence that sums them up."""
+    console.rule(Text(title), style="dim")
     for cells in tables:
         if cells.rows:
             for part in fitting(cells, console.width):
@@ -71,7 +85,7 @@ def print_analysis(
             for note in cells.notes:
                 console.print(Text(note, style="dim"))
     console.print()
-    console.print(Text(first_sentence(analysis), style="bold"))
+    console.print(Text(sentence, style="bold"))
 
 
 def main_table(analysis: Analysis) -> Cells:

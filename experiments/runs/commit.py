@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from coordination.ledger.digest import chain, tick_digest
+from coordination.ledger.digest import add_totals, chain, tick_digest
 from coordination.ledger.files import (
     Announce,
     flush_folder,
@@ -92,7 +92,9 @@ def commit_tick(
     """
     at("before_parts_listed")
     ordered = sorted(parts, key=lambda part: part.part)
-    digest = tick_digest(_blocks(run, manifest, tick, ordered))
+    blocks = _blocks(run, manifest, tick, ordered)
+    totals = [part.total for part in ordered if part.total]
+    digest = add_totals(totals) if totals else tick_digest(blocks)
     at("after_parts_checked")
     at("before_snapshot_check")
     if snapshot is not None:
@@ -189,6 +191,8 @@ def _blocks(
     if manifest.ticks and tick <= manifest.ticks[-1].tick:
         last = manifest.ticks[-1].tick
         raise RunError(f"{run}: cannot commit tick {tick}, tick {last} is committed already")
+    if len({bool(part.total) for part in parts}) > 1:
+        raise RunError(f"{run}: tick {tick} has parts with listed and with summed digests")
     numbers = [part.part for part in parts]
     if len(set(numbers)) < len(numbers):
         raise RunError(f"{run}: tick {tick} has two parts of the same number: {numbers}")

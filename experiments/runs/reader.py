@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from coordination.ledger.digest import GENESIS, chain, tick_digest
+from coordination.ledger.digest import GENESIS, add_totals, chain, tick_digest, total_of
 from coordination.ledger.store import PartInfo, read_blocks, read_table
 from environments.core.columns import Columns
 from environments.core.errors import RunError
@@ -181,10 +181,15 @@ class CommittedRun:
         first: int | None = None
         for entry in self._manifest.ticks:
             blocks: dict[tuple[int, str], str] = {}
+            totals: list[str] = []
             for part in entry.parts:
-                blocks.update(read_blocks(self.ledger_root, part))
+                read = read_blocks(self.ledger_root, part)
                 rows += sum(part.rows.values())
-            found = tick_digest(blocks)
+                if part.total:
+                    totals.append(total_of(read))
+                else:
+                    blocks.update(read)
+            found = add_totals(totals) if totals else tick_digest(blocks)
             if first is None and found != entry.digest:
                 first = entry.tick
             digest = chain(digest, entry.tick, found)

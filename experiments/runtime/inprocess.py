@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.runtime.interface import HostSpec, Parted, Stamp, Ticket
+from experiments.runtime.interface import HostSpec, Parted, Shares, Stamp, Ticket
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class InProcessRuntime:
         """Run the call now."""
         result = getattr(self._hosts[host], method)(stamp, *arguments)
         if isinstance(result, Parted):
-            return DoneTicket(host, result.summary, result.payload)
+            payload = result.payload
+            kept = payload.items if isinstance(payload, Shares) else payload
+            return DoneTicket(host, result.summary, kept)
         return DoneTicket(host, result, None)
 
     def gather(self, tickets: Sequence[Any], deadline_s: float) -> list[Any]:

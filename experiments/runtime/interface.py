@@ -37,6 +37,16 @@ class Parted:
     payload: Any
 
 
+@dataclass(frozen=True)
+class Shares:
+    """A payload in pieces, one for each receiver: `Ticket.payload` is a tuple of references.
+
+    What a host keeps for itself is None here: it never leaves it.
+    """
+
+    items: tuple[Any, ...]
+
+
 class Fence:
     """Refuses stamps of an older epoch than the newest one seen."""
 
@@ -79,7 +89,10 @@ class Ticket(Protocol):
 
     @property
     def payload(self) -> Any:
-        """Reference to the payload of a gathered `Parted`; an argument for other calls."""
+        """Reference to the payload of a gathered `Parted`; an argument for other calls.
+
+        For `Shares` a tuple of references, which are passed on one by one.
+        """
         ...
 
 

@@ -31,7 +31,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from environments.core.errors import ConfigError, FacilitateError, LostError
 from experiments.config.plugins import import_modules, imported_modules
 from experiments.config.schema import RayConfig
-from experiments.runtime.interface import Fence, HostSpec, Parted, Stamp, Ticket
+from experiments.runtime.interface import Fence, HostSpec, Parted, Shares, Stamp, Ticket
 
 _LOCAL_STORE_BYTES = 512 * 1024**2
 _KNOCK_S = 5.0
@@ -121,7 +121,11 @@ class _Shell:
         self._fence.check(stamp)
         result = getattr(self._host, method)(stamp, *arguments)
         if isinstance(result, Parted):
-            return result.summary, ray.put(result.payload)
+            payload = result.payload
+            if isinstance(payload, Shares):
+                pieces = (None if item is None else ray.put(item) for item in payload.items)
+                return result.summary, tuple(pieces)
+            return result.summary, ray.put(payload)
         return result, None
 
     def report(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from experiments.sweep.carry_out import SweepResult
 from experiments.sweep.figures import MEASURES, Measure, Point, last_part, multiples
 from experiments.sweep.grid import Grid
 from experiments.sweep.layout import PAGE_FILE, cell_path
+from experiments.sweep.slopes import slopes
 from experiments.sweep.table import GAP, value_text
 
 HEADLINE = ("judge_accuracy", "test_accuracy")
@@ -105,6 +106,37 @@ def short_table(grid: Grid, table: pa.Table) -> Cells:
     return Cells(title, (*heads, *subjects), tuple(lines), numeric, notes)
 
 
+def slopes_table(grid: Grid, table: pa.Table) -> Cells:
+    """Return judge-score and agent-score slopes against every numeric axis and the gap."""
+    rows, axes = table.to_pylist(), axis_columns(grid)
+    numeric = [axis.name for axis in grid.axes if axis.numeric]
+    along = [(axis, [other for other in axes if other != axis]) for axis in numeric]
+    if GAP in table.column_names:
+        along.append((GAP, []))
+    lines = tuple(
+        (
+            last_part(one.axis),
+            ", ".join(
+                f"{last_part(key)} {value_text(value)}"
+                for key, value in zip(others, one.panel, strict=True)
+            )
+            or NOTHING,
+            one.subject,
+            one.measure,
+            ratio(one.estimate),
+            str(one.estimate.n),
+        )
+        for axis, others in along
+        for one in slopes(rows, axis, others)
+    )
+    notes = (
+        "Change of the score for one unit of the axis: weighted least squares over cells, normal "
+        "intervals at 95 %, cells taken as independent.",
+    )
+    header = ("along", "where", "conversation", "score", "slope", "cells")
+    return Cells("Judge-score and agent-score slopes", header, lines, (4, 5), notes)
+
+
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else value_text(value)
 
@@ -156,6 +188,9 @@ def write_sweep_report(
     sections = [
         Section("figures", "Figures", figures=tuple(figures_of(grid, table))),
         Section("cells", "Cells", tables=(short_table(grid, table),)),
+        Section(
+            "slopes", "Slopes", tables=tuple(c for c in (slopes_table(grid, table),) if c.rows)
+        ),
         *([elo] if elo else []),
         Section(
             "failed",

@@ -13,7 +13,7 @@ from typing import Any
 from coordination.ledger.store import PartInfo
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
-from experiments.engine.epochs import run_to_end
+from experiments.engine.recovery import run_epochs
 from experiments.engine.state import SNAPSHOT_STEPS, Totals
 from experiments.progress import Progress
 from experiments.runs.directory import RunDirectory
@@ -59,8 +59,7 @@ class WeakToStrongDriver:
         Raises:
             LostError: If hosts were lost more often than ``runtime.attempts``.
         """
-        attempts = self._config.runtime.attempts
-        run_to_end(self._run_epoch, self._runtime, attempts, self._progress)
+        run_epochs(self._run_epoch, self._runtime, self._progress, self._config.runtime.attempts)
 
     def _run_epoch(self) -> None:
         point = self._run.truncate_to_last_snapshot(self._at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.ledger.schema import ROOMS
 from coordination.messages import Fault
 from environments.cases import Split
 from environments.core.columns import Columns
@@ -60,6 +61,8 @@ def exam_tables(
             "depth": np.zeros(n, np.int64),
             "turns": np.zeros(n, np.int64),
             "outcome": np.full(n, "judge", dtype=object),
+            "memory": np.full(n, ROOMS.added["memory"]),
+            "anonymous": np.full(n, ROOMS.added["anonymous"]),
         }
     )
     decisions = Columns.concat(

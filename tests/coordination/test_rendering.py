@@ -17,7 +17,9 @@ def read(room, row=0):
         name: table.take(table["room_id"] == room.room_id[row]) for name, table in tables.items()
     }
     case = room.cases.take([row])
-    return transcript(RoundWorld(), case, mine["messages"], mine["decisions"])
+    return transcript(
+        RoundWorld(), case, mine["messages"], mine["decisions"], mine["deliveries"], room.seats
+    )
 
 
 def test_a_debate_reads_from_top_to_bottom():

@@ -416,8 +416,8 @@ def test_bad_rooms_are_refused_in_one_line():
     short = {"judge": SeatSpec(np.zeros(3, np.int64), "public", none, none)}
     with pytest.raises(ConfigError, match=r"agent_id has shape \(3,\)"):
         open_root(short)
-    with pytest.raises(UnknownNameError, match="unknown topology 'ring'"):
-        open_root(rules=replace(DEFAULT_RULES, topology="ring"))
+    with pytest.raises(UnknownNameError, match="unknown topology 'rnig'"):
+        open_root(rules=replace(DEFAULT_RULES, topology="rnig"))
     with pytest.raises(ConfigError, match="room ids repeat"):
         open_root(case_id=(4, 4))
     assert open_root(case_id=(4, 4), room_id=np.array([1, 2])).n == 2

@@ -85,6 +85,11 @@ def test_the_scenario_of_the_guide_loads():
     assert list(config.arms) == ["floor", "debate", "ceiling"]
 
 
+def test_the_scenario_of_the_page_on_teams_loads():
+    config = from_yaml_text("name: team\n" + blocks("docs/teams.md", "yaml")[0])
+    assert len(config.agents) == 5 and len(config.conversations["mediated"].seats) == 5
+
+
 def test_the_example_of_own_questions_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     out = tmp_path / "run"

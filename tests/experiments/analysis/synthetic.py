@@ -224,7 +224,8 @@ def _converse(world, plan, parts, replicate, split, name, ids, tick) -> np.ndarr
             {**place, **about, "protocol": np.full(n, name, object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
              "depth": np.zeros(n, np.int64), "turns": np.full(n, rounds + 1),
-             "outcome": np.full(n, "judge", object)}
+             "outcome": np.full(n, "judge", object),
+             "memory": np.zeros(n, np.int64), "anonymous": np.zeros(n, bool)}
         )
     )  # fmt: skip
     first = draw.integers(k, ids, replicate, 1)
@@ -278,6 +279,8 @@ def _say(plan, parts, place, replicate, seat, code, turn, stance, n_seats, k) ->
                 "verified": np.tile(np.array([True, False]), (n, 1)),
                 "words": np.full(n, 20 + code),
                 "tokens": np.zeros(n, np.int64),
+                "bits": np.full(n, 20),
+                "sent": np.full(n, n_seats),
                 "text": np.full(n, None, object),
                 "version": np.full(n, -1),
                 "adapter": np.full(n, -1),
@@ -297,6 +300,8 @@ def _say(plan, parts, place, replicate, seat, code, turn, stance, n_seats, k) ->
                         "recipient": np.full(n, recipient),
                         "delivered_turn": np.full(n, turn + 1),
                         "status": np.full(n, int(Delivery.DELIVERED)),
+                        "words": np.full(n, 20 + code),
+                        "altered": np.zeros(n, np.int64),
                     }
                 )
             )
@@ -372,7 +377,8 @@ def _exam(world, plan, parts, replicate, split, tick, arm, student, ids) -> None
             {**place, **about, "protocol": np.full(n, "naive", object),
              "parent_room": np.full(n, -1), "child_index": np.zeros(n, np.int64),
              "depth": np.zeros(n, np.int64), "turns": np.ones(n, np.int64),
-             "outcome": np.full(n, "judge", object)}
+             "outcome": np.full(n, "judge", object),
+             "memory": np.zeros(n, np.int64), "anonymous": np.zeros(n, bool)}
         )
     )  # fmt: skip
     for order in (0, -1):

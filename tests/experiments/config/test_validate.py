@@ -44,7 +44,7 @@ from tests.experiments.config.toys import SCENARIO
         (["learner.student=expert"], "'expert' has role strong, only a weak agent learns"),
         (["learner.student="], "learner.student: missing, the scenario has arms (floor, taught)"),
         (["arms={}", "analysis={}"], "arms: none, but learner.student is 'pupil'"),
-        (["conversations.talk.topology=ring"], "unknown topology 'ring'"),
+        (["conversations.talk.topology=rnig"], "unknown topology 'rnig'"),
         (["conversations.talk.word_limit=-1"], "conversations.talk.word_limit: given -1"),
         (["conversations.talk.seats={}"], "conversations.talk.seats: no seat is filled"),
         (

@@ -18,6 +18,7 @@ from experiments import cli
 from experiments.runs.directory import RunDirectory
 from experiments.runtime.tasks import InProcessPool
 from experiments.sweep.layout import is_complete
+from experiments.sweep.slopes import slopes
 from experiments.sweep.table import split_gap, take_name_apart
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,6 +75,24 @@ def test_a_cell_is_an_ordinary_run(swept, capsys):
     assert is_complete(cell) and RunDirectory.open(cell).verify().equal
     assert cli.main(["report", "--brief", str(cell)]) == 0
     assert (cell / "report.html").is_file()
+
+
+def test_slopes_follow_the_cells(swept):
+    """Two cells: the slope is their difference over the step, its error that of both intervals."""
+    name = "agents.expert_a.policy.honesty+agents.expert_b.policy.honesty"
+    rounds = "conversations.debate.protocol.rounds"
+    rows = pq.read_table(swept / "sweep.parquet").to_pylist()
+    found = slopes(rows, name, [rounds])
+    one = next(s for s in found if s.subject == "consultancy" and s.measure == "judge_accuracy")
+    low, high = (
+        next(r for r in rows if r[name] == at and r["measure"] == one.measure
+             and r["subject"] == one.subject and (r[rounds],) == one.panel)
+        for at in (0, 1)
+    )  # fmt: skip
+    assert one.estimate.value == pytest.approx(high["value"] - low["value"])
+    half = ((low["high"] - low["low"]) ** 2 + (high["high"] - high["low"]) ** 2) ** 0.5 / 2
+    assert one.estimate.high - one.estimate.value == pytest.approx(half)
+    assert one.estimate.n == 2 and "Slopes" in (swept / "sweep.html").read_text("utf-8")
 
 
 def test_the_page_is_self_contained_and_holds_figures(swept):

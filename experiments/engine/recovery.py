@@ -1,4 +1,4 @@
-"""Running a plan to its end although hosts are lost on the way."""
+"""Going on after hosts were lost: everything is rebuilt from the last snapshot and replayed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from experiments.progress import Progress
 from experiments.runtime.interface import Runtime
 
 
-def run_to_end(
-    run_epoch: Callable[[], None], runtime: Runtime, attempts: int, progress: Progress
+def run_epochs(
+    epoch: Callable[[], None], runtime: Runtime, progress: Progress, attempts: int
 ) -> None:
-    """Run epochs until one reaches the end; each begins at the last committed snapshot.
+    """Call ``epoch`` until it comes to its end.
 
     Args:
-        run_epoch: Begins an epoch, builds all hosts and works through the ticks that remain.
-        runtime: Whose hosts are stopped when one is lost.
-        attempts: Times a lost host is made up for.
+        epoch: Runs from the last committed snapshot to the end of the run.
+        runtime: Its hosts are stopped before another try.
         progress: Is told of losses.
+        attempts: Losses survived; one more ends the run.
 
     Raises:
-        LostError: If hosts were lost more often than that.
+        LostError: If hosts were lost more often.
     """
     lost = 0
     while True:
         try:
-            run_epoch()
+            epoch()
             return
         except LostError as error:
             lost += 1

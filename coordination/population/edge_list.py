@@ -1,0 +1,86 @@
+"""Edge lists from files: CSV or Parquet with the columns ``source`` and ``target``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from environments.core.errors import DataError
+
+COLUMNS = ("source", "target")
+
+
+def read_edge_list(file: str, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ends of every link of a file.
+
+    Args:
+        file: A ``.csv`` with a header line, or a ``.parquet``; other columns are not read.
+        size: Number of agents; ids are 0 … size - 1.
+
+    Raises:
+        DataError: Missing or unreadable file, missing column, an id that is no integer or no
+            agent; names the file and the line (of a Parquet file: the row, from 1).
+    """
+    path = Path(file).expanduser()
+    is_csv = path.suffix.lower() == ".csv"
+    if not is_csv and path.suffix.lower() != ".parquet":
+        raise DataError("an edge list is a .csv or .parquet file", path)
+    try:
+        table = _csv(path) if is_csv else pq.read_table(path, columns=None)
+    except FileNotFoundError as error:
+        raise DataError("no such edge list", path) from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"cannot be read: {str(error).splitlines()[0]}", path) from error
+    for name in COLUMNS:
+        if name not in table.column_names:
+            found = ", ".join(table.column_names)
+            raise DataError(f"no column {name!r} (it has {found})", path, 1 if is_csv else None)
+    first = 2 if is_csv else 1
+    source, target = (_ids(table.column(name), name, size, path, first) for name in COLUMNS)
+    return source, target
+
+
+def _csv(path: Path) -> pa.Table:
+    """Read everything as text: a wrong id is then found with its line, not as a type error."""
+    options = pacsv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
+    parse = pacsv.ParseOptions(ignore_empty_lines=False)
+    return pacsv.read_csv(path, convert_options=options, parse_options=parse)
+
+
+def _ids(
+    column: pa.ChunkedArray, name: str, size: int, path: Path, first: int
+) -> NDArray[np.int64]:
+    try:
+        ids = column.cast(pa.int64())
+    except pa.ArrowException:
+        texts = column.to_pylist()
+        at = next(i for i, text in enumerate(texts) if not _is_integer(text))
+        raise DataError(
+            f"{name} must be an agent's id, got {texts[at]!r}", path, at + first
+        ) from None
+    if ids.null_count:
+        at = int(np.flatnonzero(ids.is_null().to_numpy())[0])
+        raise DataError(f"{name} is missing", path, at + first)
+    found = ids.to_numpy()
+    wrong = np.flatnonzero((found < 0) | (found >= size))
+    if len(wrong):
+        at = int(wrong[0])
+        raise DataError(
+            f"unknown agent {found[at]} as {name}; population.size={size} has ids 0 to {size - 1}",
+            path,
+            at + first,
+        )
+    return found
+
+
+def _is_integer(text: object) -> bool:
+    try:
+        int(str(text))
+    except ValueError:
+        return False
+    return not isinstance(text, float)

@@ -1,0 +1,61 @@
+"""What came of messages, counted without making tables: for callers with very many rooms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.channels import NOT_SENT
+from coordination.messages import Delivery, Fault
+from coordination.room import Room
+
+
+def traffic(room: Room) -> dict[str, NDArray[np.int64]]:
+    """Return counts for each row of a room, [n] each; children are not counted.
+
+    Returns:
+        ``messages``, ``words``, ``sent`` copies and what became of them by the names of `Delivery`,
+        in lower case, so that sent is the sum of these; a copy that is due after the last turn is
+        in flight.
+    """
+    state = room._state
+    names = ("messages", "words", "sent", *(status.name.lower() for status in Delivery))
+    counts = {name: np.zeros(state.n, dtype=np.int64) for name in names}
+    for said in state.said:
+        if said.inherited:
+            continue
+        counts["messages"][said.rows] += 1
+        counts["words"][said.rows] += said.words
+        for seat in range(len(state.names)):
+            status = said.status[:, seat]
+            late = (status == Delivery.DELIVERED) & (said.due[:, seat] > state.turn[said.rows])
+            counts["sent"][said.rows] += status != NOT_SENT
+            for became in Delivery:
+                here = (status == became) & ~late
+                if became == Delivery.IN_FLIGHT:
+                    here |= late
+                counts[became.name.lower()][said.rows] += here
+    return {name: count[room._rows] for name, count in counts.items()}
+
+
+def reached(room: Room, speaker: str, seat: str) -> NDArray[np.bool_]:
+    """Return in which rows of a room a message of a speaker has been delivered to a seat, [n]."""
+    state = room._state
+    sender, here = state.code(speaker), state.code(seat)
+    heard = np.zeros(state.n, dtype=bool)
+    for said in state.said:
+        if said.sender == sender:
+            on_time = said.due[:, here] <= state.turn[said.rows]
+            heard[said.rows] |= (said.status[:, here] == Delivery.DELIVERED) & on_time
+    return heard[room._rows]
+
+
+def faulty(room: Room, seat: str) -> NDArray[np.bool_]:
+    """Return in which rows of a room a message of a seat was faulty, [n]."""
+    state = room._state
+    code = state.code(seat)
+    bad = np.zeros(state.n, dtype=bool)
+    for said in state.said:
+        if said.sender == code:
+            bad[said.rows] |= said.fault != Fault.NONE
+    return bad[room._rows]

@@ -1,0 +1,1 @@
+"""Computation trees: decomposable claims about sums and gates over hidden leaves."""

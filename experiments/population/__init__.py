@@ -1,0 +1,1 @@
+"""Populations: very many persistent agents that meet in teams, on any number of shards."""

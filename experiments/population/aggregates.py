@@ -1,0 +1,168 @@
+"""What a tick leaves in the ledger when single messages are not kept: sums that add up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.ledger.schema import POPULATION, TEAMS
+from coordination.messages import INCONCLUSIVE
+from coordination.traffic import traffic
+from environments.core.columns import Columns
+from environments.truth import SealedTruth
+from experiments.population.meeting import Meeting
+from experiments.population.state import FIXED, State
+from experiments.population.world import ROLES, World
+
+Ints = NDArray[np.int64]
+
+TEAM_COUNTS = tuple(name for name in TEAMS.columns if name not in ("tick", "block", "community"))
+AGENT_COUNTS = tuple(
+    name for name in POPULATION.columns if name not in ("tick", "block", "community", "kind")
+)
+
+
+def team_rows(
+    world: World,
+    tick: int,
+    block: int,
+    meeting: Meeting,
+    agents: Ints,
+    honest: NDArray[np.bool_],
+    truth: SealedTruth,
+) -> Columns:
+    """Return the ``teams`` rows of a block of rooms.
+
+    Args:
+        world: The world.
+        tick: The tick.
+        block: Number of the block of rooms.
+        meeting: Its R rooms.
+        agents: [R, S] who sat there.
+        honest: [R, S] who of them is honest.
+        truth: Scores; charges nothing.
+    """
+    room, seats = meeting.room, world.seats
+    scores = truth.score(room.cases.case_id, meeting.probs, meeting.choice)
+    speaking = [seats.index(name) for name in world.speakers]
+    misled = np.asarray((~honest[:, speaking]).any(axis=1))
+    right = scores["correct"] == 1
+    votes_right = np.zeros(room.n, dtype=np.int64)
+    for vote in meeting.votes.T:
+        votes_right += vote == scores["truth"]
+    counts: dict[str, NDArray[Any]] = {
+        **traffic(room),
+        "rooms": np.ones(room.n, dtype=np.int64),
+        "right": right,
+        "undecided": meeting.choice == INCONCLUSIVE,
+        "misled": misled,
+        "misled_right": misled & right,
+        "votes": (meeting.votes != INCONCLUSIVE).sum(axis=1),
+        "votes_right": votes_right,
+        "faults": meeting.lost.sum(axis=1),
+    }
+    first = agents[:, seats.index(world.sampler.members[0])]
+    community = world.roster.community_of(first)
+    present, where = np.unique(community, return_inverse=True)
+    return Columns(
+        {
+            "tick": np.full(len(present), tick),
+            "block": np.full(len(present), block),
+            "community": present,
+            **{name: _sums(where, counts[name], len(present)) for name in TEAM_COUNTS},
+        }
+    )
+
+
+def state_rows(
+    state: State, tick: int, block: int, examined: tuple[Ints, Ints] | None
+) -> dict[str, Columns]:
+    """Return the ``population`` and ``states`` rows of a block of agents.
+
+    Args:
+        state: The agents.
+        tick: The tick.
+        block: The block.
+        examined: Agents of the whole stretch who were examined, and who was right.
+    """
+    world = state.world
+    first, stop = world.agents_of(block)
+    agents = np.arange(first, stop)
+    rows = slice(first - state.first, stop - state.first)
+    kinds = len(world.kinds)
+    column = {name: values[rows] for name, values in state.columns.items()}
+    group = world.roster.community_of(agents) * kinds + column["kind"]
+    present, where = np.unique(group, return_inverse=True)
+    remembered = column["remembered"]
+    total = np.zeros(len(agents))
+    for place in range(remembered.shape[1]):
+        total = total + np.abs(remembered[:, place])
+    counts: dict[str, NDArray[Any]] = {
+        "agents": np.ones(len(agents), dtype=np.int64),
+        "certainty": _fixed(total / remembered.shape[1]),
+    }
+    for code, role in enumerate(ROLES):
+        alpha, beta = column["trust_alpha"][:, code], column["trust_beta"][:, code]
+        counts[f"trust_{role}"] = _fixed(alpha / (alpha + beta))
+    sat = np.zeros((2, len(agents)), dtype=np.int64)
+    if examined is not None:
+        who, right = examined
+        mine = (who >= first) & (who < stop)
+        sat[0, who[mine] - first] = 1
+        sat[1, who[mine] - first] = right[mine]
+    counts["examined"], counts["examined_right"] = sat
+    table = {
+        "tick": np.full(len(present), tick),
+        "block": np.full(len(present), block),
+        "community": present // kinds,
+        "kind": present % kinds,
+        **{name: _sums(where, counts[name], len(present)) for name in AGENT_COUNTS},
+    }
+    digest = {
+        "tick": np.array([tick]),
+        "block": np.array([block]),
+        "first": np.array([first]),
+        "agents": np.array([len(agents)]),
+        "state": np.array([state.digest(block)], dtype=object),
+    }
+    return {"population": Columns(table), "states": Columns(digest)}
+
+
+def tally(parts: list[Columns], by: str, names: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Return the sums of rows by one column, as plain numbers for the driver.
+
+    Args:
+        parts: Rows of `team_rows` or the ``population`` table.
+        by: Column whose values are the keys.
+        names: Columns to add up.
+    """
+    out: dict[str, dict[str, int]] = {}
+    for rows in parts:
+        for place, key in enumerate(rows[by].tolist()):
+            sums = out.setdefault(str(key), dict.fromkeys(names, 0))
+            for name in names:
+                sums[name] += int(rows[name][place])
+    return out
+
+
+def merged(tallies: list[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Return the sum of several hosts' tallies, keys in order."""
+    out: dict[str, dict[str, int]] = {}
+    for one in tallies:
+        for key, sums in one.items():
+            held = out.setdefault(key, dict.fromkeys(sums, 0))
+            for name, value in sums.items():
+                held[name] += value
+    return dict(sorted(out.items(), key=lambda item: int(item[0])))
+
+
+def _fixed(values: NDArray[np.float64]) -> Ints:
+    return np.rint(values * FIXED).astype(np.int64)
+
+
+def _sums(where: Ints, values: NDArray[Any], groups: int) -> Ints:
+    """Add up whole numbers by group; exact, since no sum reaches 2**53."""
+    return np.bincount(where, weights=values, minlength=groups).astype(np.int64)

@@ -1,0 +1,222 @@
+"""The driver of a population: rounds, exams, commits, and recovery from lost shards.
+
+As in the classic engine a tick is a transaction and the driver is the only writer of the manifest.
+It sees sums: what it receives in a tick does not grow with the number of agents.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from coordination.ledger.store import PartInfo
+from environments.cases import Split
+from environments.core.errors import RunError
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.recovery import run_epochs
+from experiments.engine.state import Totals
+from experiments.population.aggregates import merged
+from experiments.population.shard_host import ShardHost, shard_name
+from experiments.population.world import World
+from experiments.progress import Progress
+from experiments.runs.directory import ResumePoint, RunDirectory
+from experiments.runs.snapshots import SnapshotInfo, snapshot_folder
+from experiments.runtime.interface import HostSpec, Runtime, Stamp
+
+_MEBIBYTE = 2**20
+
+
+class PopulationDriver:
+    """See the module's documentation.
+
+    Ticks::
+
+        0          the population is created; first exam
+        1 … n      rounds: every pool agent in one team; exams as the schedule says
+        n + 1      the exam on test cases
+
+    Args:
+        config: The scenario.
+        run: Its run directory, created or opened.
+        runtime: Where shards live.
+        progress: Is told what happens.
+        at: Called with the name of each commit point (fault injection in tests).
+    """
+
+    def __init__(
+        self,
+        config: ScenarioConfig,
+        run: RunDirectory,
+        runtime: Runtime,
+        progress: Progress,
+        at: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._world = World(config)
+        self._run = run
+        self._runtime = runtime
+        self._progress = progress
+        self._at = at
+        self._shards = [shard_name(i) for i in range(self._world.shards)]
+        self._totals = Totals()
+        self._epoch = -1
+
+    def run(self) -> None:
+        """Run from the last committed snapshot (or the beginning) to the end.
+
+        Raises:
+            LostError: If shards were lost more often than ``runtime.attempts``.
+            RunError: If more answers were faulty than ``population.max_fault_share`` allows.
+        """
+        attempts = self._config.runtime.attempts
+        run_epochs(self._run_epoch, self._runtime, self._progress, attempts)
+
+    # -- an epoch --------------------------------------------------------------------------
+
+    def _run_epoch(self) -> None:
+        point = self._run.truncate_to_last_snapshot(self._at)
+        self._epoch = self._run.begin_epoch()
+        self._totals = Totals(point.extra if point else None)
+        self._progress.stage("starting shards")
+        self._runtime.start(self._specs())
+        if point is not None:
+            self._restore(point)
+        kinds = {name: kind.role for name, kind in self._config.population.kinds.items()}
+        self._progress.start(self._world.last_tick, kinds)
+        for tick in range(0 if point is None else point.tick + 1, self._world.last_tick + 1):
+            self._tick(tick)
+
+    def _specs(self) -> list[HostSpec]:
+        root = str(self._run.ledger_root)
+        return [
+            HostSpec(
+                name,
+                "shard",
+                ShardHost,
+                {"config": self._config, "ledger_root": root, "index": index},
+            )
+            for index, name in enumerate(self._shards)
+        ]
+
+    def _restore(self, point: ResumePoint) -> None:
+        folder = str(self._run.checkpoint_root / point.snapshot.folder)
+        stamp = Stamp(self._epoch, point.tick)
+        self._all("restore", stamp, folder, list(point.snapshot.files))
+
+    # -- a tick ----------------------------------------------------------------------------
+
+    def _tick(self, tick: int) -> None:
+        started = time.monotonic()
+        stamp = Stamp(self._epoch, tick)
+        split = self._exam_at(tick)
+        if 0 < tick < self._world.last_tick:
+            self._progress.stage("rounds")
+            talked, counted = self._round(stamp, split)
+        else:
+            self._progress.stage("exams")
+            talked, (counted, _) = [], self._all("survey", stamp, split)
+        self._refuse_faults(tick, talked)
+        line = self._line(tick, talked, counted)
+        self._commit(stamp, talked, counted, line)
+        self._show(tick, line, counted, time.monotonic() - started)
+
+    def _exam_at(self, tick: int) -> str | None:
+        if tick == self._world.last_tick:
+            return Split.TEST.value if self._config.splits.test else None
+        return Split.CURVE.value if self._world.curve_at(tick) else None
+
+    def _round(
+        self, stamp: Stamp, split: str | None
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Hold a round; see `experiments.population.shard_host`."""
+        _, requests = self._all("request", stamp)
+        _, lent = self._all("lend", stamp, *requests)
+        calls = [
+            self._runtime.call(name, "converse", stamp, *(shares[index] for shares in lent))
+            for index, name in enumerate(self._shards)
+        ]
+        talked = self._gather(calls)
+        changes = [call.payload for call in calls]
+        del lent
+        calls = [
+            self._runtime.call(
+                name, "settle", stamp, split, *requests, *(shares[index] for shares in changes)
+            )
+            for index, name in enumerate(self._shards)
+        ]
+        return talked, self._gather(calls)
+
+    def _all(self, method: str, stamp: Stamp, *arguments: Any) -> tuple[list[Any], list[Any]]:
+        """Call all shards; return results and payloads."""
+        calls = [self._runtime.call(name, method, stamp, *arguments) for name in self._shards]
+        return self._gather(calls), [call.payload for call in calls]
+
+    def _gather(self, calls: Sequence[Any]) -> list[Any]:
+        return self._runtime.gather(calls, self._config.runtime.deadline_s)
+
+    def _refuse_faults(self, tick: int, talked: list[dict[str, Any]]) -> None:
+        faults = sum(team["faults"] for one in talked for team in one["teams"].values())
+        answers = sum(one["answers"] for one in talked)
+        most = self._config.population.max_fault_share
+        if faults > most * answers:
+            raise RunError(
+                f"tick {tick}: {faults} of {answers} answers were faulty, more than "
+                f"population.max_fault_share={most:g} allows"
+            )
+
+    # -- commit ----------------------------------------------------------------------------
+
+    def _line(
+        self, tick: int, talked: list[dict[str, Any]], counted: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the tick's line of metrics: sums, which add up alike in any order."""
+        return {
+            "tick": tick,
+            "teams": merged([one["teams"] for one in talked]),
+            "kinds": merged([one["kinds"] for one in counted]),
+            "communities": merged([one["communities"] for one in counted]),
+        }
+
+    def _commit(
+        self,
+        stamp: Stamp,
+        talked: list[dict[str, Any]],
+        counted: list[dict[str, Any]],
+        line: dict[str, Any],
+    ) -> None:
+        for summary in talked:
+            self._totals.add(summary)
+        if stamp.tick == 0:
+            self._totals.describe(self._world.environment)
+        snapshot = self._snapshot(stamp) if self._world.snapshot_at(stamp.tick) else None
+        parts = [PartInfo.from_json(one["part"]) for one in (*talked, *counted)]
+        self._run.commit(stamp.tick, parts, line, snapshot, self._totals.to_json(), self._at)
+
+    def _snapshot(self, stamp: Stamp) -> SnapshotInfo:
+        self._progress.stage("saving")
+        self._at("before_snapshot_files")
+        folder = snapshot_folder(stamp.tick, stamp.epoch, stamp.attempt)
+        written, _ = self._all("snapshot", stamp, str(self._run.checkpoint_root / folder))
+        self._at("after_snapshot_files")
+        return SnapshotInfo.of(stamp.tick, folder, [file for files in written for file in files])
+
+    def _show(
+        self, tick: int, line: dict[str, Any], counted: list[dict[str, Any]], seconds: float
+    ) -> None:
+        curve = {
+            self._world.kinds[int(code)]: sums["examined_right"] / sums["examined"]
+            for code, sums in line["kinds"].items()
+            if sums["examined"]
+        }
+        teams = line["teams"].values()
+        rooms = sum(team["rooms"] for team in teams)
+        told = sum(team["sent"] + team["votes"] for team in teams)
+        judges = {"teams": sum(team["right"] for team in teams) / rooms} if rooms else {}
+        memory = sum(one["memory"] for one in counted) / _MEBIBYTE
+        self._progress.tick(
+            tick,
+            curve,
+            judges,
+            {"ticks/s": 1 / seconds, "messages/s": told / seconds, "MiB": round(memory)},
+        )

@@ -1,0 +1,89 @@
+"""Exams: some agents decide alone on cases that nobody has discussed, each once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.population.permutation import Permutation
+from coordination.protocols.naive import Naive, NaiveConfig
+from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
+from environments.cases import Split
+from environments.core.columns import Columns
+from environments.core.keyed import hash_id, name_key
+from environments.truth import SealedTruth
+from experiments.engine.converse import EXAM
+from experiments.population.meeting import PopulationCrew
+from experiments.population.seated import Seated
+from experiments.population.state import State
+
+Ints = NDArray[np.int64]
+
+_JUDGE = "judge"
+
+
+def examined(state: State, tick: int, split: Split, truth: SealedTruth) -> tuple[Ints, Ints]:
+    """Examine those of a tick's sample who live in this stretch.
+
+    The sample is drawn by key from the whole population, so it does not depend on shards. Agents
+    decide by what they believe: their values, which are wishes, do not enter.
+
+    Args:
+        state: The agents.
+        tick: Keys sample and rooms.
+        split: Where cases come from.
+        truth: Scores; charges nothing.
+
+    Returns:
+        The agents, and whether each was right (0 or 1).
+    """
+    world = state.world
+    size = min(world.config.population.exam, world.size)
+    sample = Permutation(world.config.seed, "population.exam").forward(
+        np.arange(size), world.size, tick
+    )
+    here = np.flatnonzero((sample >= state.first) & (sample < state.stop))
+    kinds = state.columns["kind"][sample[here] - state.first]
+    right = np.zeros(len(here), dtype=np.int64)
+    for kind in np.unique(kinds).tolist():
+        rows = np.flatnonzero(kinds == kind)
+        place = here[rows]
+        case_id = world.environment.case_ids_at(split, world.config.seed, place)
+        right[rows] = _right(state, tick, split, kind, sample[place], case_id, truth)
+    return sample[here], right
+
+
+def _right(
+    state: State,
+    tick: int,
+    split: Split,
+    kind: int,
+    agent: Ints,
+    case_id: Ints,
+    truth: SealedTruth,
+) -> Ints:
+    world = state.world
+    none = np.full(len(agent), -1, dtype=np.int64)
+    nobody = np.empty((len(agent), 0), dtype=np.int64)
+    topic = world.environment.topics(case_id)
+    lent = state.lend(Seated(none, none, agent, topic, speaker=nobody, speaker_role=nobody))
+    minds = Columns({name: lent[name] for name in ("honest", "skill", "remembered")})
+    seed = world.config.seed
+    room_id = hash_id(np.array(name_key(EXAM), dtype=np.uint64), tick, seed, agent)
+    kinds = np.full(len(agent), kind, dtype=np.int8)
+    name = world.kinds[kind]
+    room = Room.open_root(
+        world.environment.deal(case_id),
+        world.environment,
+        {_JUDGE: SeatSpec(agent, world.config.population.kinds[name].information, none, none)},
+        PopulationCrew(world, room_id, {_JUDGE: kinds}, {_JUDGE: minds}),
+        RoomRules(
+            topology="complete", verification=False, word_limit=0, max_quotes=0, both_orders=False
+        ),
+        RoomPlace(tick, 0, split.value, EXAM, Naive.name, seed),
+        replicate=np.full(len(agent), seed, dtype=np.int64),
+        room_id=room_id,
+    )
+    Naive(NaiveConfig()).converse(room)
+    verdict = room.verdict(_JUDGE)
+    return truth.score(case_id, verdict.probs, verdict.choice)["correct"]

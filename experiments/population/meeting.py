@@ -1,0 +1,260 @@
+"""Holding the rooms of a canonical block, and what follows from them for those who sat there.
+
+The conversation is that of every room of the framework: the protocol runs over `Room`, numeric
+policies answer whole batches, the channel delivers. Here are only the crew that finds an agent's
+mind, the team's decision, and the rows of consequences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policies.resident import pooled
+from coordination.cohort import Answers, Asks
+from coordination.messages import Fault
+from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
+from coordination.traffic import faulty, reached
+from environments.cases import Split
+from environments.core.columns import Columns
+from environments.core.keyed import Keyed
+from environments.truth import SealedTruth
+from experiments.population.request import CONVERSATION, Request
+from experiments.population.world import World
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers that are there at once."""
+
+    answers: Answers
+
+    def result(self) -> Answers:
+        """Return them."""
+        return self.answers
+
+
+class PopulationCrew:
+    """Asks the policies of a population's kinds; an agent's mind is its row of a table.
+
+    A policy that raises loses the answers of its batch (`Fault.ERROR`); the tick goes on.
+
+    Args:
+        world: The world.
+        room_id: [R] rooms, as the minds are ordered.
+        kinds: Seat to [R] kinds.
+        minds: Seat to R rows.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        room_id: Ints,
+        kinds: dict[str, NDArray[np.int8]],
+        minds: dict[str, Columns],
+    ) -> None:
+        self._world = world
+        self._room_id = room_id
+        self._kinds = kinds
+        self._minds = minds
+        self._order: Ints | None = None
+
+    def reads_text(self, agent_id: Ints) -> bool:
+        """Say that nobody here reads text."""
+        return False
+
+    def ask(self, asks: Asks) -> Answered:
+        """Answer every row; see `coordination.cohort.Crew.ask`."""
+        kinds, minds = self._kinds[asks.seat], self._minds[asks.seat]
+        if asks.n != len(self._room_id):
+            row = self._rows(asks.room_id)
+            kinds, minds = kinds[row], minds.take(row)
+        minds = minds.with_(agent_id=asks.agent_id)
+        present = np.unique(kinds).tolist()
+        if len(present) == 1:
+            return Answered(self._one(present[0], asks, minds))
+        merged = Answers.blank(asks.n, asks.assessment.shape[1])
+        for kind in present:
+            rows = np.flatnonzero(kinds == kind)
+            self._one(kind, asks.take(rows), minds.take(rows)).scatter_into(merged, rows)
+        return Answered(Answers(**merged))
+
+    def _one(self, kind: int, asks: Asks, minds: Columns) -> Answers:
+        try:
+            return self._world.cohorts[kind].answer(asks, minds)
+        except Exception:  # whatever a user's policy raises is a fault of its rows
+            return Answers.failed(asks.n, asks.assessment.shape[1], Fault.ERROR)
+
+    def _rows(self, room_id: Ints) -> Ints:
+        if self._order is None:
+            self._order = np.argsort(self._room_id, kind="stable")
+        return self._order[np.searchsorted(self._room_id, room_id, sorter=self._order)]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What came of the rooms of a block."""
+
+    room: Room
+    choice: Ints
+    """[R] the teams' decisions, -1 for none."""
+    probs: NDArray[np.float64]
+    """[R, K] the teams' distributions; NaN for none."""
+    votes: Ints
+    """[R, D] what each deciding seat chose."""
+    lost: NDArray[np.bool_]
+    """[R, S] whether a seat gave a faulty answer."""
+
+
+def meet(
+    world: World, tick: int, block: int, request: Request, rows: slice, minds: Columns
+) -> Meeting:
+    """Hold the rooms of a block.
+
+    Args:
+        world: The world.
+        tick: The tick.
+        block: Number of the block in the ledger.
+        request: The shard's rooms.
+        rows: Those of the block.
+        minds: Rows by (room, seat) for all rooms of the request.
+    """
+    seats = world.seats
+    agents, kinds = request.agents[rows], request.kinds[rows]
+    n, many = agents.shape
+    part = {name: column[rows.start * many : rows.stop * many] for name, column in minds.items()}
+    none = np.full(n, -1, dtype=np.int64)
+    specs, kinds_of, minds_of = {}, {}, {}
+    trust = _trust(world, part.pop("trust"))
+    for place, seat in enumerate(seats):
+        specs[seat] = SeatSpec(agents[:, place], world.information(seat), none, none)
+        kinds_of[seat] = kinds[:, place]
+        minds_of[seat] = Columns(
+            {**{name: c[place::many] for name, c in part.items()}, "trust": trust[place::many]}
+        )
+    room_id = request.room_id[rows]
+    room = Room.open_root(
+        world.environment.deal(request.case_id[rows]),
+        world.environment,
+        specs,
+        PopulationCrew(world, room_id, kinds_of, minds_of),
+        RoomRules(
+            topology="complete",
+            verification=True,
+            word_limit=0,
+            max_quotes=4,
+            both_orders=False,
+            blank_messages=world.config.mutations.blank_messages,
+        ),
+        RoomPlace(
+            tick,
+            block,
+            Split.TEACHING.value,
+            CONVERSATION,
+            str(world.config.population.protocol["name"]),
+            world.config.seed,
+            outcome=world.protocol.outcome,
+        ),
+        replicate=np.full(n, world.config.seed, dtype=np.int64),
+        room_id=room_id,
+    )
+    world.protocol.converse(room)
+    return _decided(world, room)
+
+
+def _trust(world: World, trust: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return trust by seat, [R·S, S], from trust by speaker, [R·S, P]."""
+    seats = world.seats
+    wide = np.zeros((len(trust), len(seats)))
+    for p, speaker in enumerate(world.speakers):
+        wide[:, seats.index(speaker)] = trust[:, p]
+    return wide
+
+
+def _decided(world: World, room: Room) -> Meeting:
+    """Return the teams' decisions: those of the seat, or the pool, that the protocol names."""
+    verdict = room.verdict(world.protocol.outcome)
+    lost = np.zeros((room.n, len(world.seats)), dtype=bool)
+    votes = np.empty((room.n, len(world.deciders)), dtype=np.int64)
+    for place, seat in enumerate(world.deciders):
+        own = room.verdict(seat)
+        votes[:, place] = own.choice
+        lost[:, world.seats.index(seat)] |= own.fault != Fault.NONE
+    for seat in world.speakers:
+        lost[:, world.seats.index(seat)] |= faulty(room, seat)
+    return Meeting(room, verdict.choice, verdict.probs, votes, lost)
+
+
+def consequences(
+    world: World, tick: int, meeting: Meeting, trust: NDArray[np.float64], truth: SealedTruth
+) -> Columns:
+    """Return what follows for those who sat in the rooms, one row a (room, seat).
+
+    The lesson of a seat is what it heard stated, weighted by its trust: this is what facilitation
+    teaches, and no truth enters it. An experience with a speaker is good if what the speaker stood
+    for was decided by the team (``agreement``), or is right (``audited``: a share of the rooms, by
+    a keyed draw, and charged).
+
+    Args:
+        world: The world.
+        tick: The tick.
+        meeting: R rooms.
+        trust: [R·S, P] trust in the speakers.
+        truth: Charged where feedback is audited.
+
+    Returns:
+        Columns of `State.settle`'s ``writes``, R·S rows.
+    """
+    room, seats = meeting.room, world.seats
+    n, many, speakers = room.n, len(seats), world.speakers
+    wide = world.environment.max_options - 1
+    lesson = np.zeros((n, many, wide))
+    good = np.full((n, many, len(speakers)), -1, dtype=np.int8)
+    spoke = np.zeros((n, many), dtype=bool)
+    heard = np.zeros((n, many), dtype=bool)
+    by_seat = trust.reshape(n, many, len(speakers))
+    verdict = _feedback(world, tick, meeting, truth)
+    for p, speaker in enumerate(speakers):
+        stated = room.stated(speaker)
+        said = ~np.isnan(stated[:, 0])
+        told = pooled(np.where(said[:, None], stated, 1.0))
+        odds = told[:, 1:] - told[:, :1]
+        best = np.argmax(np.where(said[:, None], stated, 0.0), axis=1)
+        stood = np.where(said, best, room.argued(speaker))
+        spoke[:, seats.index(speaker)] = stood >= 0
+        for place, seat in enumerate(seats):
+            if seat == speaker:
+                continue
+            came = reached(room, speaker, seat)
+            heard[:, place] |= came
+            weight = np.where(came & said, by_seat[:, place, p], 0.0)
+            lesson[:, place] += weight[:, None] * odds
+            known = came & (stood >= 0) & (verdict >= 0)
+            good[:, place, p] = np.where(known, stood == verdict, -1)
+    return Columns(
+        {
+            "lesson": lesson.reshape(n * many, wide),
+            "good": good.reshape(n * many, len(speakers)),
+            "spoke": spoke.ravel(),
+            "heard": heard.ravel(),
+            "lost": meeting.lost.ravel(),
+        }
+    )
+
+
+def _feedback(world: World, tick: int, meeting: Meeting, truth: SealedTruth) -> Ints:
+    """Return the option that experience is measured by in each room, [R]; -1 for none."""
+    config = world.config.population.trust
+    if config.feedback == "agreement":
+        return meeting.choice
+    if config.feedback == "none":
+        return np.full(meeting.room.n, -1, dtype=np.int64)
+    draw = Keyed(world.config.seed, "population.audit").uniform(meeting.room.room_id)
+    audited = np.flatnonzero(draw < config.fraction)
+    out = np.full(meeting.room.n, -1, dtype=np.int64)
+    out[audited] = truth.reveal(meeting.room.cases.case_id[audited], "feedback")
+    return out

@@ -1,0 +1,250 @@
+"""The report of a population: dynamics over time, over kinds, communities and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments.analysis.estimate import Estimate
+from experiments.config.schema import ScenarioConfig
+from experiments.population.summary import accuracy, added, mean, metrics
+from experiments.population.world import ROLES
+from experiments.report.cells import (
+    NOTHING,
+    Cells,
+    amount,
+    environment_table,
+    percent,
+    points,
+    ratio,
+)
+from experiments.report.curves import lines_over_ticks
+from experiments.report.html import reproduce
+from experiments.report.page import Figure, Section, render_page
+from experiments.runs.directory import RunDirectory
+
+_MOST_CURVES = 12
+"""Communities drawn, at most; the tables show all."""
+
+Lines = Sequence[Mapping[str, Any]]
+
+
+def render_population(run: RunDirectory, config: ScenarioConfig, wall_s: float | None) -> str:
+    """Return the report of a population's run as HTML."""
+    lines = run.metrics()
+    name = f"{config.name} on {config.environment['name']}"
+    extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
+    about = environment_table(extra)
+    flat = _metrics(run, config)
+    sections = [
+        _learning(lines, config, flat),
+        _teams(lines, flat),
+        _communities(lines, config, flat),
+        _trust(lines, config),
+        Section("environment", "The environment", tables=(about,) if about.rows else ()),
+        reproduce(config, run.config_yaml, run.header, run.ledger_digest, wall_s),
+    ]
+    size = f"{config.population.size:,}".replace(",", " ")
+    return render_page(
+        title=name,
+        kicker=f"{name}, {size} agents, seed {config.seed}",
+        sentence=headline(run, config),
+        illustrative=False,
+        description=config.description,
+        sections=sections,
+    )
+
+
+def headline(run: RunDirectory, config: ScenarioConfig) -> str:
+    """Return the sentence that the population's greatest kind generates."""
+    flat = _metrics(run, config)
+    kinds = config.population.kinds
+    name = max(kinds, key=lambda kind: kinds[kind].fraction)
+    start, test = flat.get(f"kind.{name}.start_accuracy"), flat.get(f"kind.{name}.test_accuracy")
+    lift = flat.get(f"kind.{name}.lift")
+    if not (start and test and lift) or lift.value is None:
+        return f"The {name} agents were not examined before and after."
+    sign = lift.sign()
+    verb = {1: "rose", -1: "fell", 0: "did not detectably change", None: "changed"}[sign]
+    return (
+        f"Unaided, the {name} agents {verb}: from {percent(start)} to {percent(test)} % right on "
+        f"new cases, {points(lift)} points (95 % interval, over cases and agents examined)."
+    )
+
+
+def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> list[Cells]:
+    """Return the tables of the console."""
+    flat = _metrics(run, config)
+    tables = [_kinds_table(config, flat)]
+    if not brief:
+        extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
+        tables = [environment_table(extra), *tables, _teams_table(flat), _traffic_table(flat)]
+    return tables
+
+
+# -- sections ---------------------------------------------------------------------------------
+
+
+def _learning(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
+    curves = [
+        (name, _curve(lines, "kinds", str(code)))
+        for code, name in enumerate(config.population.kinds)
+    ]
+    drawn = lines_over_ticks(curves, "unaided accuracy, %", "kinds")
+    caption = (
+        "Agents examined alone on new cases after each round; the last point is the test on cases "
+        "kept for it. 95 % intervals (Wilson) over cases and agents examined."
+    )
+    return Section(
+        "learning",
+        "What the agents learned",
+        figures=_drawn(drawn, caption),
+        tables=(_kinds_table(config, flat),),
+    )
+
+
+def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
+    by_tick = [(line["tick"], added(list(line["teams"].values()))) for line in lines]
+    by_tick = [(tick, sums) for tick, sums in by_tick if sums]
+    curves = [
+        ("teams", [(tick, accuracy(sums, "right", "rooms")) for tick, sums in by_tick]),
+        ("single votes", [(t, accuracy(s, "votes_right", "votes")) for t, s in by_tick]),
+        ("misled teams", [(t, accuracy(s, "misled_right", "misled")) for t, s in by_tick]),
+    ]
+    caption = (
+        "Share of right decisions of teams, of their members' votes, and of the teams to which a "
+        "dishonest agent spoke. 95 % intervals (Wilson) over teams."
+    )
+    return Section(
+        "teams",
+        "What the teams decided",
+        figures=_drawn(lines_over_ticks(curves, "right, %", "teams"), caption),
+        tables=(_teams_table(flat), _traffic_table(flat)) if by_tick else (),
+    )
+
+
+def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
+    count = config.population.communities
+    if count < 2:
+        return Section("communities", "Communities")
+    curves = [
+        (f"community {c}", _curve(lines, "communities", str(c)))
+        for c in range(min(count, _MOST_CURVES))
+    ]
+    rows = tuple(
+        (
+            str(c),
+            _shown(flat, f"community.{c}.agents", amount),
+            _shown(flat, f"community.{c}.start_accuracy", percent),
+            _shown(flat, f"community.{c}.test_accuracy", percent),
+            _shown(flat, f"community.{c}.lift", points),
+        )
+        for c in range(count)
+    )
+    header = ("community", "agents", "before, %", "after, %", "lift, points")
+    return Section(
+        "communities",
+        "Over communities",
+        figures=_drawn(
+            lines_over_ticks(curves, "unaided accuracy, %", "communities"),
+            f"All kinds of a community together; the first {_MOST_CURVES} at most.",
+        ),
+        tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4)),),
+    )
+
+
+def _trust(lines: Lines, config: ScenarioConfig) -> Section:
+    curves = []
+    for code, name in enumerate(config.population.kinds):
+        for role in ROLES:
+            told = [
+                (line["tick"], Estimate.exact(mean(line["kinds"][str(code)], f"trust_{role}"), 0))
+                for line in lines
+                if str(code) in line["kinds"]
+            ]
+            if told and told[-1][1].value != told[0][1].value:
+                curves.append((f"{name} in {role}", told))
+    return Section(
+        "trust",
+        "Over roles: whom they came to trust",
+        figures=_drawn(
+            lines_over_ticks(curves, "mean trust", "trust", scale=1.0),
+            "Mean trust of each kind in the agents of a role, over all agents of the kind; pairs "
+            "in which nothing moved are left out.",
+        ),
+    )
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Cells:
+    rows = tuple(
+        (
+            name,
+            kind.role,
+            _shown(flat, f"kind.{name}.agents", amount),
+            _shown(flat, f"kind.{name}.start_accuracy", percent),
+            _shown(flat, f"kind.{name}.test_accuracy", percent),
+            _shown(flat, f"kind.{name}.lift", points),
+            _shown(flat, f"kind.{name}.trust_strong", ratio),
+        )
+        for name, kind in config.population.kinds.items()
+    )
+    header = ("kind", "role", "agents", "before, %", "after, %", "lift, points", "trust in strong")
+    note = "Unaided on new cases, with 95 % intervals; trust: mean over all agents of the kind."
+    return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (note,))
+
+
+def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
+    asked = (
+        ("all rounds", "teams.accuracy"),
+        ("first round", "teams.first"),
+        ("last round", "teams.last"),
+        ("with a dishonest speaker", "teams.misled_accuracy"),
+        ("without one", "teams.sound_accuracy"),
+        ("single votes", "teams.vote_accuracy"),
+        ("undecided", "teams.undecided"),
+    )
+    rows = tuple(
+        (told, _shown(flat, name, percent), str(flat[name].n))
+        for told, name in asked
+        if name in flat
+    )
+    return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2))
+
+
+def _traffic_table(flat: Mapping[str, Estimate]) -> Cells:
+    names = ["messages", *(name for name in flat if name.startswith("deliveries."))]
+    rows = tuple(
+        (name.removeprefix("deliveries.").replace("_", " "), _shown(flat, name, amount))
+        for name in names
+        if name in flat
+    )
+    note = "Copies, message × recipient: sent is the sum of what became of them."
+    return Cells("Messages", ("what", "number"), rows, (1,), (note,))
+
+
+# -- parts ------------------------------------------------------------------------------------
+
+
+def _metrics(run: RunDirectory, config: ScenarioConfig) -> dict[str, Estimate]:
+    ticks = run.manifest.ticks
+    spent = ticks[-1].extra.get("truth_spent", {}) if ticks else {}
+    return metrics(run.metrics(), config, spent)
+
+
+def _curve(lines: Lines, table: str, key: str) -> list[tuple[int, Estimate]]:
+    return [
+        (line["tick"], accuracy(line[table][key], "examined_right", "examined"))
+        for line in lines
+        if key in line[table]
+    ]
+
+
+def _shown(flat: Mapping[str, Estimate], name: str, form: Any) -> str:
+    return form(flat[name]) if name in flat else NOTHING
+
+
+def _drawn(svg: str | None, caption: str) -> tuple[Figure, ...]:
+    return (Figure(svg, caption),) if svg else ()

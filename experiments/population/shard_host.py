@@ -1,0 +1,300 @@
+"""The shard host: owns whole blocks of agents, and holds the rooms of the same numbers.
+
+A round is four commands of the driver to every shard::
+
+    request   who sits in my rooms, about what            -> columns for all shards
+    lend      what those of mine who sit anywhere know    -> a share for each asking shard
+    converse  rooms, ledger                               -> a share of changes for each owner
+    settle    changes merged, the state counted           -> sums
+
+Columns travel from shard to shard as references; the driver sees sums. What a shard owes itself
+stays where it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coordination.ledger.stream import PartStream
+from environments.cases import Split
+from environments.core.columns import Columns, frozen
+from environments.core.errors import LostError
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.build import seal_truth
+from experiments.engine.converse import scored
+from experiments.population.aggregates import (
+    AGENT_COUNTS,
+    TEAM_COUNTS,
+    state_rows,
+    tally,
+    team_rows,
+)
+from experiments.population.exam import examined
+from experiments.population.meeting import consequences, meet
+from experiments.population.request import Request, Seated, together
+from experiments.population.state import State
+from experiments.population.world import World
+from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
+from experiments.runtime.interface import Client, Parted, Shares, Stamp
+
+
+def shard_name(index: int) -> str:
+    """Return the name of a shard's host."""
+    return f"shard-{index}"
+
+
+def block_file(block: int) -> str:
+    """Return the name of a block's snapshot file."""
+    return f"block-{block:04d}"
+
+
+class ShardHost:
+    """See the module's documentation.
+
+    Args:
+        client: Unused: shards exchange columns by reference, through the driver's commands.
+        config: The run's configuration.
+        ledger_root: Where parts are written.
+        index: This shard's number.
+    """
+
+    def __init__(
+        self, client: Client, config: ScenarioConfig, ledger_root: str, index: int
+    ) -> None:
+        self._world = World(config)
+        self._root = Path(ledger_root)
+        self._index = index
+        self._truth = seal_truth(config, self._world.environment)
+        self._blocks = self._world.blocks_of(index)
+        first, _ = self._world.agents_of(self._blocks[0])
+        _, stop = self._world.agents_of(self._blocks[-1])
+        ties = self._world.ties()
+        self._state = State(self._world, first, stop, ties.rows(first, stop) if ties else None)
+        self._settled = 0
+        self._request: tuple[Stamp, Request] | None = None
+        self._lent: Columns | None = None
+        self._writes: Columns | None = None
+
+    # -- a round ---------------------------------------------------------------------------
+
+    def request(self, stamp: Stamp) -> Parted:
+        """Find out who sits in this shard's rooms.
+
+        Returns:
+            Payload: a `Request`, the same for all shards.
+        """
+        self._expect(stamp, self._settled + 1)
+        groups = {
+            block: self._world.sampler.teams(stamp.tick, block, self._state.ties)
+            for block in self._blocks
+        }
+        request = Request.of(self._world, stamp.tick, groups)
+        self._request = (stamp, request)
+        return Parted({"rooms": request.n}, request)
+
+    def lend(self, stamp: Stamp, *requests: Request) -> Parted:
+        """Look up what this shard's agents bring into the rooms of every shard.
+
+        Returns:
+            Payload: for each asking shard the columns of `State.lend`, by room and seat.
+        """
+        self._expect(stamp, self._settled + 1)
+        shares: list[Columns | None] = []
+        for request in requests:
+            seated = request.seats_of(self._world, self._index)
+            shares.append(self._state.lend(seated))
+        self._lent, shares[self._index] = shares[self._index], None
+        return Parted({}, Shares(tuple(shares)))
+
+    def converse(self, stamp: Stamp, *lent: Columns | None) -> Parted:
+        """Hold this shard's rooms and write their ledger.
+
+        Args:
+            stamp: The command's.
+            lent: What each shard lent; None for this one's own.
+
+        Returns:
+            Summary: the written part, tallies by community, faults, answers, truth spent.
+            Payload: for each owner the changes of `State.settle`, by room and seat.
+        """
+        self._expect(stamp, self._settled + 1)
+        request = self._asked(stamp)
+        minds = together(self._world, request, _with_own(lent, self._lent))
+        spent_before = Counter(self._truth.spent)
+        stream = PartStream(self._root, stamp.tick, stamp.epoch, stamp.attempt, self._index)
+        teams: list[Columns] = []
+        writes: list[Columns] = []
+        try:
+            for number, rows in self._chunks(request):
+                teams.append(self._hold(stamp.tick, number, request, rows, minds, stream, writes))
+            part = stream.close()
+        except BaseException:
+            stream.abandon()
+            raise
+        changes = Columns.concat(writes)
+        shares = self._by_owner(request, changes)
+        self._writes, shares[self._index] = shares[self._index], None
+        spent = Counter(self._truth.spent) - spent_before
+        summary = {
+            "part": part.to_json(),
+            "teams": tally(teams, "community", TEAM_COUNTS),
+            "answers": request.n * (len(self._world.speakers) + len(self._world.deciders)),
+            "spent": dict(spent),
+        }
+        return Parted(summary, Shares(tuple(shares)))
+
+    def settle(self, stamp: Stamp, split: str | None, *columns: Any) -> dict[str, Any]:
+        """Merge what happened to this shard's agents in all rooms, and count the state.
+
+        Args:
+            stamp: The command's.
+            split: Split of an exam after the round; None for no exam.
+            columns: All shards' requests, then all shards' changes (None for this one's own).
+
+        Returns:
+            As `survey`.
+        """
+        self._expect(stamp, self._settled + 1)
+        shards = self._world.shards
+        requests, changes = columns[:shards], columns[shards:]
+        seated = [request.seats_of(self._world, self._index) for request in requests]
+        writes = _with_own(changes, self._writes)
+        # Shards own groups that follow one another, so this is the order of (room, seat).
+        self._state.settle(Seated.concat(seated), Columns.concat(writes))
+        self._settled = stamp.tick
+        self._request = self._lent = self._writes = None
+        return self.survey(stamp, split)
+
+    def survey(self, stamp: Stamp, split: str | None) -> dict[str, Any]:
+        """Examine agents if asked to, and write the sums and digests of this shard's blocks.
+
+        Returns:
+            The written part, tallies by kind and by community, memory.
+        """
+        exam = None
+        if split is not None:
+            exam = examined(self._state, stamp.tick, Split(split), self._truth)
+        number = self._world.shards + self._index
+        stream = PartStream(self._root, stamp.tick, stamp.epoch, stamp.attempt, number)
+        counted = []
+        try:
+            for block in self._blocks:
+                rows = state_rows(self._state, stamp.tick, block, exam)
+                counted.append(rows["population"])
+                stream.append(rows)
+            part = stream.close()
+        except BaseException:
+            stream.abandon()
+            raise
+        gc.collect()
+        return {
+            "part": part.to_json(),
+            "kinds": tally(counted, "kind", AGENT_COUNTS),
+            "communities": tally(counted, "community", AGENT_COUNTS),
+            "memory": resident_bytes(),
+            "state": self._state.bytes,
+        }
+
+    # -- saving ----------------------------------------------------------------------------
+
+    def snapshot(self, stamp: Stamp, folder: str) -> list[SnapshotFile]:
+        """Write each block's columns aside; visible once committed."""
+        return [
+            write_snapshot_file(Path(folder), block_file(block), self._state.block_columns(block))
+            for block in self._blocks
+        ]
+
+    def restore(self, stamp: Stamp, folder: str, files: list[SnapshotFile]) -> None:
+        """Take the state of a snapshot, whatever number of shards wrote it."""
+        by_name = {Path(file.name).stem: file for file in files}
+        for block in self._blocks:
+            name = block_file(block)
+            groups = read_snapshot_file(Path(folder), name, by_name[name])
+            self._state.restore_block(block, groups)
+        self._settled = stamp.tick
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _expect(self, stamp: Stamp, tick: int) -> None:
+        """Refuse a command for another tick than the one that is due: it was done already."""
+        if stamp.tick != tick:
+            raise LostError(
+                f"{shard_name(self._index)} refused a command for tick {stamp.tick}: "
+                f"tick {tick} is due"
+            )
+
+    def _asked(self, stamp: Stamp) -> Request:
+        if self._request is None or self._request[0] != stamp:
+            raise LostError(f"{shard_name(self._index)} was not asked for tick {stamp.tick}")
+        return self._request[1]
+
+    def _chunks(self, request: Request) -> list[tuple[int, slice]]:
+        """Cut the rooms of each group into blocks of bounded size, numbered by group and place."""
+        world = self._world
+        most = world.block if world.has_ties else -(-world.sampler.rooms // world.n_blocks)
+        size = world.config.population.room_block
+        per_group = -(-most // size)
+        chunks = []
+        for group in self._blocks:
+            begin, end = np.searchsorted(request.block, [group, group + 1]).tolist()
+            for place, start in enumerate(range(begin, end, size)):
+                chunks.append((group * per_group + place, slice(start, min(start + size, end))))
+        return chunks
+
+    def _hold(
+        self,
+        tick: int,
+        number: int,
+        request: Request,
+        rows: slice,
+        minds: Columns,
+        stream: PartStream,
+        writes: list[Columns],
+    ) -> Columns:
+        world = self._world
+        meeting = meet(world, tick, number, request, rows, minds)
+        many = request.agents.shape[1]
+        cells = slice(rows.start * many, rows.stop * many)
+        trust, honest = minds["trust"][cells], minds["honest"][cells].reshape(-1, many)
+        writes.append(consequences(world, tick, meeting, trust, self._truth))
+        teams = team_rows(world, tick, number, meeting, request.agents[rows], honest, self._truth)
+        tables = {"teams": teams}
+        if world.config.population.ledger == "full":
+            said = meeting.room.record()
+            tables |= {**said, "scores": scored(said["decisions"], self._truth)}
+        stream.append(tables)
+        return teams
+
+    def _by_owner(self, request: Request, changes: Columns) -> list[Columns | None]:
+        if self._world.shards == 1:
+            return [changes]
+        many = request.agents.shape[1]
+        shares: list[Columns | None] = []
+        for shard in range(self._world.shards):
+            seated = request.seats_of(self._world, shard)
+            shares.append(changes.take(frozen(seated.row * many + seated.seat)))
+        return shares
+
+
+def _with_own(parts: Sequence[Columns | None], own: Columns | None) -> list[Columns]:
+    """Return the parts of all shards, with what stayed at home in its place."""
+    found = [own if part is None else part for part in parts]
+    if any(part is None for part in found):
+        raise LostError("a shard has lost what it kept between two commands of a round")
+    return [part for part in found if part is not None]
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds now, in bytes; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * resource.getpagesize()

@@ -1,0 +1,253 @@
+"""The state of a stretch of agents, as columns: created by key, lent, changed by merged writes.
+
+Bytes an agent for T topics and K options: 8·T·(K-1) remembered, 8·(K-1) values, 48 trust, 16 skill
+and learning, 24 counters and adapter, 2 kind and honesty; with eight topics of two options, 162. A
+tie takes 12: the other's id and the trust in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from coordination.population.ties import Ties
+from environments.core.columns import Columns
+from environments.core.keyed import Keyed
+from experiments.config.population import SpreadConfig
+from experiments.population.seated import Seated
+from experiments.population.world import ROLES, World
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+FIXED = 2**20
+"""Units of sums of real numbers in the ledger: whole numbers add up alike in any order."""
+
+COUNTERS = ("met", "spoke", "heard", "lost")
+"""Teams that an agent sat in, spoke in, heard somebody in, and answers of it that were faulty."""
+
+
+class State:
+    """See the module's documentation.
+
+    Args:
+        world: The configuration's world.
+        first: First agent.
+        stop: The one after the last.
+        ties: Rows of these agents, if the population has ties.
+    """
+
+    def __init__(self, world: World, first: int, stop: int, ties: Ties | None) -> None:
+        self.world = world
+        self.first, self.stop = first, stop
+        self.ties = ties
+        self.columns: dict[str, NDArray[Any]] = {}
+        blocks = [
+            self._created(np.arange(begin, min(begin + world.block, stop)))
+            for begin in range(first, stop, world.block)
+        ]
+        for name in blocks[0] if blocks else ():
+            self.columns[name] = np.concatenate([block[name] for block in blocks])
+        trust = world.config.population.trust
+        start = trust.alpha / (trust.alpha + trust.beta)
+        self.tie_trust = np.full(ties.n if ties else 0, start, dtype=np.float32)
+
+    @property
+    def n(self) -> int:
+        """Number of agents."""
+        return self.stop - self.first
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the columns, ties included."""
+        own = sum(column.nbytes for column in self.columns.values())
+        ties = (self.ties.start.nbytes + self.ties.other.nbytes) if self.ties else 0
+        return own + ties + self.tie_trust.nbytes
+
+    # -- creation --------------------------------------------------------------------------
+
+    def _created(self, agent: Ints) -> dict[str, NDArray[Any]]:
+        """Return the columns of new agents: a pure function of the seed and their ids."""
+        world, population = self.world, self.world.config.population
+        seed = world.config.seed
+        kind = world.roster.kind_of(agent)
+        kinds = list(population.kinds.values())
+        options, topics = world.environment.max_options, world.environment.n_topics
+        dishonest = np.array([one.dishonest for one in kinds])
+        liars = Keyed(seed, "population.dishonest").uniform(agent) < dishonest[kind]
+        n, roles = len(agent), len(ROLES)
+        values = [
+            _drawn([one.values for one in kinds], kind, agent, seed, f"population.values.{k}")
+            for k in range(1, options)
+        ]
+        return {
+            "kind": kind.astype(np.int8),
+            "honest": ~liars,
+            "skill": _drawn([one.skill for one in kinds], kind, agent, seed, "population.skill"),
+            "learning": _drawn(
+                [one.learning for one in kinds], kind, agent, seed, "population.learning"
+            ),
+            "values": np.stack(values, axis=1),
+            "remembered": np.zeros((n, topics * (options - 1))),
+            "trust_alpha": np.full((n, roles), population.trust.alpha),
+            "trust_beta": np.full((n, roles), population.trust.beta),
+            "adapter": np.full(n, -1, dtype=np.int64),
+            **{name: np.zeros(n, dtype=np.int32) for name in COUNTERS},
+        }
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def lend(self, seated: Seated) -> Columns:
+        """Return what agents need for a conversation, as of now.
+
+        Args:
+            seated: N seats of agents of this stretch; an agent may sit in many.
+
+        Returns:
+            ``honest``, ``skill``, ``remembered`` [N, K-1] about the topic, ``values`` [N, K-1] and
+            ``trust`` [N, P] in each speaker: in the tie if there is one, else in the role.
+        """
+        agent, speaker = seated.agent, seated.speaker
+        row = agent - self.first
+        wide = self.world.environment.max_options - 1
+        flat = self.columns["remembered"].reshape(-1, wide)
+        topics = self.world.environment.n_topics
+        trust = np.empty(speaker.shape)
+        for p in range(speaker.shape[1]):
+            alpha = self.columns["trust_alpha"][row, seated.speaker_role[:, p]]
+            beta = self.columns["trust_beta"][row, seated.speaker_role[:, p]]
+            trust[:, p] = alpha / (alpha + beta)
+            if self.ties is not None:
+                tie = self.ties.find(agent, speaker[:, p])
+                known = tie >= 0
+                trust[known, p] = self.tie_trust[tie[known]]
+        return Columns(
+            {
+                "honest": self.columns["honest"][row],
+                "skill": self.columns["skill"][row],
+                "remembered": flat[row * topics + seated.topic],
+                "values": self.columns["values"][row],
+                "trust": trust,
+            }
+        )
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def settle(self, seated: Seated, writes: Columns) -> None:
+        """Merge what happened to agents, rows in the order of (room, seat).
+
+        Rows of one agent are added in their order, whichever shard held the room, and what is
+        remembered is bounded after the sum; trust in a tie moves once, by the mean of the tick's
+        experiences with it. So neither shards nor arrival can be seen in the result.
+
+        Args:
+            seated: N seats of agents of this stretch in *all* rooms of the tick.
+            writes: ``lesson`` [N, K-1] log-odds heard, weighted by trust; ``good`` [N, P] 1, 0, or
+                -1 for no experience with a speaker; ``spoke``, ``heard``, ``lost`` [N].
+        """
+        agent, speaker = seated.agent, seated.speaker
+        world = self.world
+        trust = world.config.population.trust
+        row = agent - self.first
+        wide = world.environment.max_options - 1
+        flat = self.columns["remembered"].reshape(-1, wide)
+        place = row * world.environment.n_topics + seated.topic
+        limit = world.config.population.belief_limit
+        lesson = writes["lesson"] * self.columns["learning"][row, None]
+        for k in range(wide):
+            column = flat[:, k]
+            told = np.flatnonzero(lesson[:, k] != 0.0)
+            np.add.at(column, place[told], lesson[told, k])
+            column[place[told]] = np.clip(column[place[told]], -limit, limit)
+        roles = len(ROLES)
+        for p in range(speaker.shape[1]):
+            good = writes["good"][:, p]
+            seen = np.flatnonzero(good >= 0)
+            at = row[seen] * roles + seated.speaker_role[seen, p]
+            success = good[seen] == 1
+            np.add.at(self.columns["trust_alpha"].reshape(-1), at[success], trust.success)
+            np.add.at(self.columns["trust_beta"].reshape(-1), at[~success], trust.failure)
+        if self.ties is not None and trust.rate > 0:
+            self._settle_ties(agent, speaker, writes["good"], trust.rate)
+        self.columns["met"] += _counts(row, self.n)
+        for name in ("spoke", "heard", "lost"):
+            self.columns[name] += _counts(row[writes[name] > 0], self.n)
+
+    def _settle_ties(self, agent: Ints, speaker: Ints, good: NDArray[Any], rate: float) -> None:
+        assert self.ties is not None
+        many = speaker.shape[1]
+        outcome = good.T.ravel()
+        tie = self.ties.find(np.tile(agent, many), speaker.T.ravel())
+        seen = (outcome >= 0) & (tie >= 0)
+        places, inverse = np.unique(tie[seen], return_inverse=True)
+        count = np.bincount(inverse, minlength=len(places))
+        right = np.bincount(inverse, weights=outcome[seen] == 1, minlength=len(places))
+        kept = (1.0 - rate) ** count
+        old = self.tie_trust[places].astype(np.float64)
+        self.tie_trust[places] = (kept * old + (1.0 - kept) * right / count).astype(np.float32)
+
+    # -- saving ----------------------------------------------------------------------------
+
+    def block_columns(self, block: int) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return a block's columns for a snapshot, as groups."""
+        low, high = self._rows(block)
+        agents = {name: column[low:high] for name, column in self.columns.items()}
+        groups = {"agents": agents}
+        if self.ties is not None:
+            begin, end = self.ties.start[low], self.ties.start[high]
+            groups["ties"] = {"trust": self.tie_trust[begin:end]}
+        return groups
+
+    def restore_block(self, block: int, groups: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Take a block's columns from a snapshot."""
+        low, high = self._rows(block)
+        for name, column in groups["agents"].items():
+            self.columns[name][low:high] = column
+        if self.ties is not None:
+            begin, end = self.ties.start[low], self.ties.start[high]
+            self.tie_trust[begin:end] = groups["ties"]["trust"]
+
+    def digest(self, block: int) -> str:
+        """Return the BLAKE2b-256 of a block's changing columns, as little-endian bytes."""
+        state = hashlib.blake2b(digest_size=32)
+        groups = self.block_columns(block)
+        changing = ("adapter", "remembered", "trust_alpha", "trust_beta", *COUNTERS)
+        for name in changing:
+            column = groups["agents"][name]
+            state.update(f"{name}:{column.shape};".encode())
+            state.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).data)
+        if self.ties is not None:
+            state.update(np.ascontiguousarray(groups["ties"]["trust"], dtype="<f4").data)
+        return state.hexdigest()
+
+    def _rows(self, block: int) -> tuple[int, int]:
+        first, stop = self.world.agents_of(block)
+        return first - self.first, stop - self.first
+
+
+def _counts(row: Ints, n: int) -> NDArray[np.int32]:
+    return np.bincount(row, minlength=n).astype(np.int32)
+
+
+def _drawn(laws: list[SpreadConfig], kind: Ints, agent: Ints, seed: int, stream: str) -> Floats:
+    """Return each agent's parameter by the law of its kind."""
+    draw = Keyed(seed, stream)
+    out = np.empty(len(agent))
+    for code, law in enumerate(laws):
+        rows = np.flatnonzero(kind == code)
+        if law.law == "constant" or (law.law in ("normal", "beta") and law.sd == 0):
+            out[rows] = law.mean
+        elif law.law == "normal":
+            out[rows] = np.clip(law.mean + law.sd * draw.normal(agent[rows]), law.low, law.high)
+        elif law.law == "uniform":
+            out[rows] = law.low + (law.high - law.low) * draw.uniform(agent[rows])
+        else:
+            size = law.mean * (1 - law.mean) / law.sd**2 - 1
+            a, b = law.mean * size, (1 - law.mean) * size
+            out[rows] = betaincinv(a, b, draw.uniform(agent[rows]))
+    return out

@@ -1,0 +1,165 @@
+"""``summary.json`` of a population: what its agents learned, how its teams did, what it cost.
+
+Names::
+
+    kind.weak.test_accuracy, .start_accuracy, .lift     unaided, by exams; kind.NAME for each kind
+    kind.weak.certainty, kind.weak.trust_strong …       means over all agents after the last round
+    community.0.test_accuracy …                         all kinds together
+    teams.accuracy, teams.first, teams.last, teams.lift by rounds
+    teams.misled_accuracy, teams.sound_accuracy         with and without a dishonest speaker
+    teams.vote_accuracy, teams.undecided, teams.faults
+    deliveries.sent, .delivered, …                      message × recipient; they balance
+    messages, truth_spent.PURPOSE
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coordination.messages import Delivery
+from experiments.analysis.estimate import Estimate
+from experiments.analysis.statistics import wilson
+from experiments.config.schema import ScenarioConfig
+from experiments.population.state import FIXED
+from experiments.population.world import ROLES
+from experiments.runs.directory import RunDirectory
+
+Sums = Mapping[str, int]
+
+
+def summarize_population(
+    run: RunDirectory, config: ScenarioConfig, wall_s: float
+) -> dict[str, Any]:
+    """Return the summary of a population's run; its metrics are a function of ``metrics.jsonl``.
+
+    Args:
+        run: A run whose last tick is committed.
+        config: Its scenario.
+        wall_s: Seconds that it took.
+    """
+    spent = run.manifest.ticks[-1].extra.get("truth_spent", {})
+    flat = metrics(run.metrics(), config, spent)
+    return {
+        "scenario": config.name,
+        "seed": config.seed,
+        "ledger_digest": run.ledger_digest,
+        "metrics": {name: estimate.to_json() for name, estimate in flat.items()},
+        "wall_s": round(wall_s, 3),
+        "versions": run.header.get("versions", {}),
+        "hardware": run.header.get("hardware", {}),
+    }
+
+
+def metrics(
+    lines: Sequence[Mapping[str, Any]], config: ScenarioConfig, spent: Mapping[str, int]
+) -> dict[str, Estimate]:
+    """Return all metrics under flat names.
+
+    Intervals of accuracies take exams (or teams) as independent given the world: they tell how the
+    same population would do on other cases, not how another population would.
+
+    Args:
+        lines: The run's metrics, one a tick.
+        config: The scenario.
+        spent: Truths revealed, by purpose.
+    """
+    names = list(config.population.kinds)
+    flat: dict[str, Estimate] = {}
+    for code, name in enumerate(names):
+        flat |= _group(f"kind.{name}", lines, "kinds", str(code))
+    for community in range(config.population.communities):
+        flat |= _group(f"community.{community}", lines, "communities", str(community))
+    flat |= _teams([line for line in lines if line["teams"]])
+    flat |= {
+        f"truth_spent.{purpose}": Estimate.exact(count, count)
+        for purpose, count in sorted(spent.items())
+    }
+    return flat
+
+
+def accuracy(sums: Sums, right: str, of: str) -> Estimate:
+    """Return a share with its Wilson interval; missing where nothing was counted."""
+    if not sums.get(of):
+        return Estimate.missing(f"no {of}")
+    return wilson(sums[right], sums[of])
+
+
+def added(parts: Sequence[Sums]) -> dict[str, int]:
+    """Return the sum of several sums."""
+    out: dict[str, int] = {}
+    for part in parts:
+        for name, value in part.items():
+            out[name] = out.get(name, 0) + value
+    return out
+
+
+def mean(sums: Sums, name: str) -> float:
+    """Return the mean over agents of a sum in units of `FIXED`."""
+    return sums[name] / FIXED / sums["agents"]
+
+
+def difference(later: Estimate, earlier: Estimate) -> Estimate:
+    """Return the difference of two shares of independent samples, by Newcombe's hybrid interval.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, 873 (method 10).
+    """
+    for one in (later, earlier):
+        if one.value is None or one.low is None or one.high is None:
+            return Estimate.missing(one.reason)
+    assert later.value is not None and earlier.value is not None
+    assert later.low is not None and later.high is not None
+    assert earlier.low is not None and earlier.high is not None
+    gap = later.value - earlier.value
+    down = math.hypot(later.value - later.low, earlier.high - earlier.value)
+    up = math.hypot(later.high - later.value, earlier.value - earlier.low)
+    return Estimate(gap, gap - down, gap + up, min(later.n, earlier.n))
+
+
+def _group(
+    prefix: str, lines: Sequence[Mapping[str, Any]], table: str, key: str
+) -> dict[str, Estimate]:
+    """Return the metrics of a kind or community."""
+    first = lines[0][table].get(key)
+    last = lines[-1][table].get(key)
+    if first is None or last is None:
+        return {}
+    test = accuracy(last, "examined_right", "examined")
+    start = accuracy(first, "examined_right", "examined")
+    flat = {
+        f"{prefix}.test_accuracy": test,
+        f"{prefix}.start_accuracy": start,
+        f"{prefix}.lift": difference(test, start),
+        f"{prefix}.agents": Estimate.exact(last["agents"], last["agents"]),
+    }
+    for name in ("certainty", *(f"trust_{role}" for role in ROLES)):
+        flat[f"{prefix}.{name}"] = Estimate.exact(mean(last, name), last["agents"], "a census")
+    return flat
+
+
+def _teams(lines: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
+    if not lines:
+        return {}
+    by_tick = [added(list(line["teams"].values())) for line in lines]
+    total = added(by_tick)
+    first, last = (accuracy(by_tick[place], "right", "rooms") for place in (0, -1))
+    sound = {
+        "rooms": total["rooms"] - total["misled"],
+        "right": total["right"] - total["misled_right"],
+    }
+    flat = {
+        "teams.accuracy": accuracy(total, "right", "rooms"),
+        "teams.first": first,
+        "teams.last": last,
+        "teams.lift": difference(last, first),
+        "teams.misled_accuracy": accuracy(total, "misled_right", "misled"),
+        "teams.sound_accuracy": accuracy(sound, "right", "rooms"),
+        "teams.vote_accuracy": accuracy(total, "votes_right", "votes"),
+        "teams.undecided": accuracy(total, "undecided", "rooms"),
+        "teams.faults": Estimate.exact(total["faults"], total["rooms"]),
+        "messages": Estimate.exact(total["messages"], total["rooms"]),
+    }
+    for name in ("sent", *(status.name.lower() for status in Delivery)):
+        flat[f"deliveries.{name}"] = Estimate.exact(total[name], total["messages"])
+    return flat

@@ -1,0 +1,188 @@
+"""The world of a population: all that follows from the configuration alone, alike on every host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import POLICIES
+from coordination import PROTOCOLS
+from coordination.cohort import Cohort
+from coordination.messages import Role, Ruling
+from coordination.population.config import MIXED
+from coordination.population.roster import Roster
+from coordination.population.teams import Teams, TeamSampler
+from coordination.population.ties import Ties, build_ties
+from coordination.protocols.base import Protocol
+from environments.base import Environment
+from experiments.config.components import component
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.build import build_environment
+
+Ints = NDArray[np.int64]
+
+ROLES = tuple(role.value for role in Role)
+"""Roles by code: the columns of trust."""
+
+
+@dataclass(frozen=True)
+class World:
+    """See the module's documentation.
+
+    Blocks and shards: agents are cut into ``n_blocks`` canonical blocks by id; shard s owns whole
+    blocks that follow one another, so (shard, row) is arithmetic on the id. A block of agents and
+    the group of rooms of the same number belong to the same shard.
+    """
+
+    config: ScenarioConfig
+
+    # -- who -------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Number of agents."""
+        return self.config.population.size
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """Names of the kinds, in the scenario's order; their positions are their codes."""
+        return list(self.config.population.kinds)
+
+    @cached_property
+    def role_of_kind(self) -> Ints:
+        """[kinds] position of each kind's role among `ROLES`."""
+        kinds = self.config.population.kinds.values()
+        return np.array([ROLES.index(kind.role) for kind in kinds], dtype=np.int64)
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who is of which kind and community."""
+        population = self.config.population
+        fractions = [kind.fraction for kind in population.kinds.values()]
+        return Roster(self.size, fractions, population.communities, self.config.seed)
+
+    def ties(self) -> Ties | None:
+        """Return everybody's ties, built anew; None where there are none."""
+        return build_ties(self.config.population.topology, self.roster, self.config.seed)
+
+    @property
+    def has_ties(self) -> bool:
+        """Whether teams are called by ties."""
+        return self.config.population.topology.name != MIXED
+
+    # -- where -----------------------------------------------------------------------------
+
+    @cached_property
+    def block(self) -> int:
+        """Agents in a canonical block; the last one may have fewer."""
+        return -(-self.size // min(self.config.population.blocks, self.size))
+
+    @cached_property
+    def n_blocks(self) -> int:
+        """Number of canonical blocks."""
+        return -(-self.size // self.block)
+
+    @property
+    def shards(self) -> int:
+        """Number of hosts."""
+        return self.config.runtime.shards
+
+    def blocks_of(self, shard: int) -> range:
+        """Return the blocks of a shard."""
+        return range(
+            -(-shard * self.n_blocks // self.shards), -(-(shard + 1) * self.n_blocks // self.shards)
+        )
+
+    def shard_of(self, agent_id: Ints) -> Ints:
+        """Return the shard of each agent."""
+        return agent_id // self.block * self.shards // self.n_blocks
+
+    def agents_of(self, block: int) -> tuple[int, int]:
+        """Return the first agent of a block and the one after its last."""
+        return block * self.block, min((block + 1) * self.block, self.size)
+
+    # -- what ------------------------------------------------------------------------------
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The environment, with the scenario's splits."""
+        return build_environment(self.config)
+
+    @cached_property
+    def cohorts(self) -> list[Cohort]:
+        """The policy of each kind."""
+        built = []
+        for name, kind in self.config.population.kinds.items():
+            cls, settings = component(POLICIES, kind.policy, f"population.kinds.{name}.policy")
+            built.append(cls(settings, self.config.seed))
+        return built
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """What a team does."""
+        cls, settings = component(PROTOCOLS, self.config.population.protocol, "population.protocol")
+        return cls(settings)
+
+    @cached_property
+    def seats(self) -> tuple[str, ...]:
+        """All seats of a team, in the order of their codes."""
+        return self.protocol.example(self.config.population.team.members)
+
+    @cached_property
+    def speakers(self) -> tuple[str, ...]:
+        """Seats that say something, in the order of seats."""
+        said = [row for row in self.protocol.table_for(self.seats) if row.kind != Ruling]
+        acts = {row.seat for row in said}
+        return tuple(seat for seat in self.seats if seat in acts)
+
+    @cached_property
+    def deciders(self) -> tuple[str, ...]:
+        """Seats whose decisions make the team's."""
+        return self.protocol.deciders(self.seats)
+
+    @cached_property
+    def sampler(self) -> TeamSampler:
+        """Who sits with whom."""
+        return TeamSampler(
+            self.roster,
+            self.kinds,
+            self.seats,
+            self.config.population.team,
+            self.block,
+            self.has_ties,
+            self.config.seed,
+        )
+
+    def information(self, seat: str) -> str:
+        """Return what a seat can see of a case: the information of the kinds that sit there."""
+        population = self.config.population
+        draw = population.team.draws.get(seat)
+        if draw is not None:
+            return population.kinds[draw.kind].information
+        drawn = {rule.kind for rule in population.team.draws.values()}
+        return next(k.information for name, k in population.kinds.items() if name not in drawn)
+
+    def teams(self, tick: int, blocks: range, ties: Ties | None) -> Mapping[int, Teams]:
+        """Return the teams of some groups of rooms, by group."""
+        return {block: self.sampler.teams(tick, block, ties) for block in blocks}
+
+    # -- when ------------------------------------------------------------------------------
+
+    @property
+    def last_tick(self) -> int:
+        """Number of the last tick: the exam on test cases, after all rounds."""
+        return self.config.schedule.ticks + 1
+
+    def curve_at(self, tick: int) -> bool:
+        """Say whether agents are examined after this tick's round."""
+        every, last = self.config.schedule.curve_every, self.config.schedule.ticks
+        return self.config.splits.curve > 0 and (tick % every == 0 or tick == last)
+
+    def snapshot_at(self, tick: int) -> bool:
+        """Say whether the population is saved after this tick; its creation needs no saving."""
+        every = self.config.schedule.snapshot_every
+        return tick > 0 and (tick % every == 0 or tick == self.config.schedule.ticks)
