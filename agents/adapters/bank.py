@@ -21,7 +21,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from agents.adapters.config import AdapterConfig
-from agents.adapters.layers import AdaptedModel, Use, route
+from agents.adapters.layers import AdaptedModel, Routing, Use, route
 from agents.adapters.layout import Layout
 from agents.adapters.optimizer import AdamW
 from agents.adapters.store import MOMENTS, WEIGHTS, AdapterStore
@@ -136,6 +136,13 @@ class AdapterBank:
         rows = self.store.rows(agents)
         factors = self.layout.factors(self._taken(rows))
         with self._adapted.using(Use(factors, route(place, self._device), self.config.scale)):
+            yield
+
+    @contextmanager
+    def using_one(self, agent: int) -> Iterator[None]:
+        """Compute all rows of any batch inside with one agent's adapter."""
+        factors = self.layout.factors(self._taken(self.store.rows([int(agent)])))
+        with self._adapted.using(Use(factors, Routing(None, (), None), self.config.scale)):
             yield
 
     def train(self, owner: ArrayLike, loss_of: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -46,7 +46,8 @@ class Run:
 class Routing:
     """Which adapter each row of a batch is computed with."""
 
-    rows: int
+    rows: int | None
+    """Rows of the batch; none: however many there are, all have the first adapter."""
     runs: tuple[Run, ...]
     """Cover the rows from the first on; rows after them have no adapter. Empty if gathered."""
     index: torch.Tensor | None
@@ -113,10 +114,13 @@ class Use:
             x: [rows, …, in] its input.
             base: [rows, …, out] what the module itself computed.
         """
-        rows, index = self.routing.rows, self.routing.index
-        if x.shape[0] != rows:
+        index, runs = self.routing.index, self.routing.runs
+        rows = x.shape[0]
+        if self.routing.rows is None:
+            runs = (Run(0, rows, 0, 1),)
+        elif rows != self.routing.rows:
             raise ConfigError(
-                f"adapters: a module got {x.shape[0]} rows where the batch has {rows}; "
+                f"adapters: a module got {rows} rows where the batch has {self.routing.rows}; "
                 "target modules whose input keeps the batch's rows first"
             )
         x3 = x.reshape(rows, -1, x.shape[-1]).to(self.factors[site][0].dtype)
@@ -126,7 +130,7 @@ class Use:
             parts = [self._updated(site, x3[:done], y3[:done], slice(None), index)]
         else:
             parts = []
-            for run in self.routing.runs:
+            for run in runs:
                 done = run.first_row + run.rows
                 lines = slice(run.first_row, done)
                 owners = slice(run.first_owner, run.first_owner + run.owners)

@@ -82,9 +82,7 @@ def export_adapter(
         CONFIG_FILE: (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(),
         WEIGHTS_FILE: save(tensors, metadata={"format": "pt"}),
     }
-    held = [name for name in files if (folder / name).exists()]
-    if held:
-        raise RunError(f"{folder}: holds {held[0]} already; give another folder")
+    refuse_held(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in reversed(
@@ -96,6 +94,17 @@ def export_adapter(
     except OSError as error:
         raise RunError(f"{folder}: cannot write an adapter here ({error.strerror})") from error
     return [folder / name for name in files]
+
+
+def refuse_held(folder: Path) -> None:
+    """Refuse a folder that holds an adapter already.
+
+    Raises:
+        RunError: It does; names the file.
+    """
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if (folder / name).exists():
+            raise RunError(f"{folder}: holds {name} already; give another folder")
 
 
 def peft_config(folder: Path) -> AdapterConfig:

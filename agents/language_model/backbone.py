@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agents.adapters.config import AdapterConfig
 from agents.language_model.config import LanguageModelConfig, check
 from agents.language_model.loading import (
     build,
@@ -32,6 +33,7 @@ from environments.core.keyed import Keyed, name_key
 if TYPE_CHECKING:
     import torch
 
+    from agents.adapters.layers import AdaptedModel
     from agents.language_model.scoring import Batch, Encoded
 
 SHARING = ("llama", "gpt2", "qwen2", "qwen3")
@@ -60,14 +62,19 @@ class Backbone:
         config: The cohort's configuration.
         vocabulary: The environment's words; needed to build a model from scratch.
         device: Overrides ``config.model.device`` if given.
+        adapter: With a rank above 0, modules that it targets can take adapters (`adapted`).
 
     Raises:
-        ConfigError: In one line, for a path that holds no model, a device that is absent or sizes
-            that no model can have.
+        ConfigError: In one line, for a path that holds no model, a device that is absent, sizes
+            that no model can have, or targets that the model has not.
     """
 
     def __init__(
-        self, config: LanguageModelConfig, vocabulary: Sequence[str] = (), device: str = ""
+        self,
+        config: LanguageModelConfig,
+        vocabulary: Sequence[str] = (),
+        device: str = "",
+        adapter: AdapterConfig | None = None,
     ) -> None:
         check(config)
         self.config = config
@@ -80,6 +87,12 @@ class Backbone:
                 self.tokenizer, self.model = load(config.model)
         # Evaluation mode in training too: dropout would draw from a global generator.
         self.model.eval().to(self.device).requires_grad_(False)
+        self.adapted: AdaptedModel | None = None
+        """The model as one that takes adapters, if asked for."""
+        if adapter is not None and adapter.rank:
+            from agents.adapters.layers import adapt
+
+            self.adapted = adapt(self.model, adapter.targets, "learner.adapter.targets")
         self.max_length = longest(config.model.max_length, self.model.config, self.tokenizer)
         self.encoder = Encoder(self.tokenizer)
         self.encoded_cases: dict[tuple, Encoded] = {}
@@ -162,6 +175,15 @@ class Backbone:
         for name, slots in self._slots.items():
             for module, leaf in slots:
                 module._parameters[leaf] = parameters[name]
+
+    def frozen_parameters(self, weights: Weights | None = None) -> dict[str, torch.nn.Parameter]:
+        """Return weights ready for `bind` that no gradient reaches; none: the model's own."""
+        import torch
+
+        values = self._loaded if weights is None else self.tensors(weights)
+        return {
+            name: torch.nn.Parameter(value, requires_grad=False) for name, value in values.items()
+        }
 
     # -- computing -------------------------------------------------------------------------
 

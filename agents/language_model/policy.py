@@ -5,16 +5,18 @@ Importing this module imports neither torch nor transformers; building a `Langua
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.adapters.config import AdapterConfig
 from agents.language_model.config import LanguageModelConfig
 from agents.language_model.views import Reader
-from agents.learning.interface import WeightVersion
+from agents.learning.interface import Weights, WeightVersion
 from agents.policies.base import ADVOCATES, DECIDES, STATES
 from agents.policies.numeric import fair_argmax, log_normalize, probabilities
 from coordination.cohort import Answers, Asks
@@ -26,8 +28,20 @@ from environments.core.keyed import Keyed
 if TYPE_CHECKING:
     import torch
 
-    _Group = tuple[dict[str, torch.nn.Parameter], NDArray[np.int64]]
-    """Weights, and the rows of an ask that they answer."""
+    from agents.adapters.bank import AdapterBank
+
+
+@dataclass(frozen=True)
+class _Mind:
+    """What an agent computes with."""
+
+    parameters: dict[str, torch.nn.Parameter]
+    adapter: int | None = None
+    """Its number in the bank; none: the parameters alone."""
+
+
+_Group = tuple[_Mind, NDArray[np.int64]]
+"""A mind, and the rows of an ask that it answers."""
 
 BASE = -1
 """Weight version of agents that do not learn: the model as built or loaded."""
@@ -56,6 +70,8 @@ class LanguageModel:
         config: See `LanguageModelConfig`.
         seed: Keys initial weights (from scratch) and speech.
         vocabulary: The environment's words; needed if ``config.model.path`` is empty.
+        adapter: With a rank above 0, installed students are adapters on shared bases, and those
+            that answer the same prompts are computed in one batch.
     """
 
     Config: ClassVar[type[LanguageModelConfig]] = LanguageModelConfig
@@ -67,17 +83,29 @@ class LanguageModel:
     """Whether the constructor takes the environment's vocabulary."""
 
     def __init__(
-        self, config: LanguageModelConfig, seed: int, vocabulary: Sequence[str] = ()
+        self,
+        config: LanguageModelConfig,
+        seed: int,
+        vocabulary: Sequence[str] = (),
+        adapter: AdapterConfig | None = None,
     ) -> None:
         from agents.language_model.backbone import Backbone
 
         self.config = config
         self.seed = seed
-        self.backbone = Backbone(config, vocabulary)
+        self.backbone = Backbone(config, vocabulary, adapter=adapter)
         """The model and its tokenizer."""
         self._tie = Keyed(seed, "language_model/tie")
-        self._base = _parameters(self.backbone.tensors(self.backbone.initial_weights(seed)))
-        self._versions: OrderedDict[int, dict[int, dict[str, torch.nn.Parameter]]] = OrderedDict()
+        self._base = _Mind(self.backbone.frozen_parameters(self.backbone.initial_weights(seed)))
+        self._versions: dict[int, dict[int, _Mind]] = {}
+        self._bases: dict[int, dict[str, torch.nn.Parameter]] = {}
+        """Student to the base of its adapter."""
+        self._bank: AdapterBank | None = None
+        self._adapters = 0
+        if self.backbone.adapted is not None and adapter is not None:
+            from agents.adapters.bank import AdapterBank
+
+            self._bank = AdapterBank(self.backbone.adapted, adapter)
 
     # -- weights ---------------------------------------------------------------------------
 
@@ -89,13 +117,33 @@ class LanguageModel:
         Raises:
             ConfigError: If the weights are not those of this model.
         """
+        self._take_bases(version)
         place = self._versions.setdefault(version.number, {})
         for student, weights in version.students.items():
-            place[student] = _parameters(self.backbone.tensors(weights))
+            self._forget([place[student]] if student in place else [])
+            place[student] = self._mind(student, weights)
         while len(self._versions) > self.config.keep_versions:
-            del self._versions[min(self._versions)]
+            self._forget(self._versions.pop(min(self._versions)).values())
 
-    def _weights(self, version: int, agent: int) -> dict[str, torch.nn.Parameter]:
+    def _forget(self, minds: Iterable[_Mind]) -> None:
+        if self._bank is not None:
+            self._bank.store.drop([m.adapter for m in minds if m.adapter is not None])
+
+    def _take_bases(self, version: WeightVersion) -> None:
+        shared: dict[int, dict[str, torch.nn.Parameter]] = {}
+        for student, weights in version.bases.items():
+            if id(weights) not in shared:
+                shared[id(weights)] = self.backbone.frozen_parameters(weights)
+            self._bases[student] = shared[id(weights)]
+
+    def _mind(self, student: int, weights: Weights) -> _Mind:
+        if self._bank is None:
+            return _Mind(self.backbone.frozen_parameters(weights))
+        self._adapters += 1
+        self._bank.put(self._adapters, weights)
+        return _Mind(self._bases.get(student, self._base.parameters), self._adapters)
+
+    def _weights(self, version: int, agent: int) -> _Mind:
         if version == BASE:
             return self._base
         try:
@@ -201,44 +249,69 @@ class LanguageModel:
         """Return the scores of the wanted prompts under each group's weights, [groups, n, K]."""
         import torch
 
-        from agents.language_model.scoring import micro_batches, score
+        from agents.language_model.scoring import micro_batches, repeated, score
 
         scores = np.empty((len(groups), len(wanted), width))
         cases = [reader.encoded()[i] for i in wanted]
         case_id = reader.case_of_prompt()[wanted]
         for cut, batch in micro_batches(self.backbone, cases, case_id, width):
-            for group, (weights, _) in enumerate(groups):
-                self.backbone.bind(weights)
-                with torch.inference_mode():
-                    scores[group, cut] = score(self.backbone, batch).cpu().numpy()
+            for places in self._mixes([mind for mind, _ in groups], len(cut)):
+                minds = [groups[place][0] for place in places]
+                whole = repeated(batch, len(places))
+                with self._thinking(minds, len(batch.inputs["input_ids"])), torch.inference_mode():
+                    found = score(self.backbone, whole).cpu().numpy()
+                for place, own in zip(places, np.split(found, len(places)), strict=True):
+                    scores[place, cut] = own
         return scores
+
+    def _mixes(self, minds: Sequence[_Mind], cases: int) -> list[list[int]]:
+        """Return which minds are computed in one batch: adapters of one base, as many as fit."""
+        mixes: dict[tuple[int, int], list[int]] = {}
+        for place, mind in enumerate(minds):
+            alone = -1 if mind.adapter is not None else place
+            mixes.setdefault((id(mind.parameters), alone), []).append(place)
+        most = max(1, self.config.micro_batch // cases)
+        if self._bank is not None and self._bank.config.resident:
+            most = min(most, self._bank.config.resident)
+        return [
+            mix[start : start + most]
+            for mix in mixes.values()
+            for start in range(0, len(mix), most)
+        ]
+
+    @contextmanager
+    def _thinking(self, minds: Sequence[_Mind], rows: int = 0) -> Iterator[None]:
+        """Compute inside with minds that share their parameters: ``rows`` rows for each in turn."""
+        self.backbone.bind(minds[0].parameters)
+        if self._bank is None or minds[0].adapter is None:
+            yield
+        elif len(minds) == 1:
+            with self._bank.using_one(minds[0].adapter):
+                yield
+        else:
+            with self._bank.using(np.repeat([mind.adapter for mind in minds], rows)):
+                yield
 
     def _speak(
         self, reader: Reader, asks: Asks, rows: NDArray[np.int64], blank: dict[str, np.ndarray]
     ) -> None:
         from agents.language_model.generation import generate
 
-        for weights, mine in self._groups(asks, rows):
-            self.backbone.bind(weights)
+        for mind, mine in self._groups(asks, rows):
             prompts = {
                 int(row): reader.speaking(int(row), int(blank["stance"][row])) for row in mine
             }
             full = [row for row, ids in prompts.items() if ids is None]
             blank["fault"][full] = int(Fault.ERROR)
             ready = np.array([r for r, ids in prompts.items() if ids is not None], dtype=np.int64)
-            speeches = generate(
-                self.backbone,
-                [prompts[int(r)] or () for r in ready],
-                asks.ask_id[ready],
-                self.seed,
-            )
+            with self._thinking([mind]):
+                speeches = generate(
+                    self.backbone,
+                    [prompts[int(r)] or () for r in ready],
+                    asks.ask_id[ready],
+                    self.seed,
+                )
             for row, speech in zip(ready, speeches, strict=True):
                 blank["text"][row] = speech.text
                 blank["words"][row] = len(speech.text.split())
                 blank["tokens"][row] += speech.tokens
-
-
-def _parameters(tensors: dict[str, torch.Tensor]) -> dict[str, torch.nn.Parameter]:
-    import torch
-
-    return {name: torch.nn.Parameter(value, requires_grad=False) for name, value in tensors.items()}

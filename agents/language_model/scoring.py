@@ -200,6 +200,45 @@ def collate(backbone: Backbone, cases: Sequence[Encoded], width: int) -> Batch:
     )
 
 
+def owners(batch: Batch, case_owner: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return whose each row of a batch is, shape [R]; -1 for padding, which comes last.
+
+    Args:
+        batch: n cases.
+        case_owner: [n] whose each case is.
+    """
+    found = np.full(len(batch.inputs["input_ids"]), -1, dtype=np.int64)
+    case = batch.slots.cpu().numpy() // batch.exists.shape[1]
+    found[batch.rows.cpu().numpy()] = case_owner[case]
+    return found
+
+
+def repeated(batch: Batch, times: int) -> Batch:
+    """Return a batch with all its cases, then all again, ``times`` times (padding rows too)."""
+    import torch
+
+    if times == 1:
+        return batch
+    n, width = batch.exists.shape
+    turn = torch.arange(times, device=batch.rows.device)[:, None]
+
+    def shifted(value: torch.Tensor, by: int) -> torch.Tensor:
+        return (value[None] + by * turn).reshape(-1)
+
+    def again(value: torch.Tensor) -> torch.Tensor:
+        return value.repeat(times, *(1,) * (value.dim() - 1))
+
+    return Batch(
+        {name: again(value) for name, value in batch.inputs.items()},
+        rows=shifted(batch.rows, len(batch.inputs["input_ids"])),
+        positions=again(batch.positions),
+        targets=again(batch.targets),
+        slots=shifted(batch.slots, n * width),
+        lengths=again(batch.lengths),
+        exists=again(batch.exists),
+    )
+
+
 def score(backbone: Backbone, batch: Batch) -> torch.Tensor:
     """Return the scores of all options under the bound weights, differentiable.
 

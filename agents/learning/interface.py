@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -80,7 +80,11 @@ class WeightVersion:
     number: int
     """Rises by one at each publication; asks name it."""
     students: Mapping[int, Weights]
-    """Student (agent id) to its weights."""
+    """Student (agent id) to its weights; where students have adapters, to its adapter."""
+    bases: Mapping[int, Weights] = field(default_factory=dict)
+    """Student to the frozen weights that its adapter belongs to, the same object for all that share
+    them. Comes with the first version that a learner publishes; a student without one uses the
+    model as loaded."""
 
     def digests(self) -> dict[int, str]:
         """Return each student's `weights_digest`."""

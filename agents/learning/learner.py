@@ -34,7 +34,7 @@ from environments.core.keyed import Keyed
 if TYPE_CHECKING:
     import torch
 
-    from agents.language_model.scoring import Batch
+    from agents.language_model.scoring import Batch, Encoded
 
 
 class SupervisedLearner:
@@ -69,7 +69,7 @@ class SupervisedLearner:
             )
         self.settings = settings
         self.seed = seed
-        self._backbone = Backbone(config, vocabulary, settings.device)
+        self._backbone = Backbone(config, vocabulary, settings.device, settings.adapter)
         self._replicate = {int(student): int(r) for student, r in sorted(students.items())}
         self._order = Keyed(seed, "learner/order")
         self._students: dict[int, Student] = {}
@@ -150,7 +150,11 @@ class SupervisedLearner:
     def publish(self) -> WeightVersion:
         """Return the weights of all students after everything submitted; versions count from 0."""
         self._number += 1
-        return WeightVersion(self._number, self.weights())
+        return self.current(self._number)
+
+    def current(self, number: int) -> WeightVersion:
+        """Return the weights of all students under a number, without counting a version."""
+        return WeightVersion(number, self.weights())
 
     def weights(self) -> dict[int, Weights]:
         """Return copies of the weights of all students that have any."""
@@ -190,11 +194,15 @@ class SupervisedLearner:
             }
             if not own:
                 raise ConfigError(f"learner state: student {student} is missing from it")
-            self.adopt([student], own["weights"])
-            self._students[student].restore(own)
+            self._restore_student(student, own, state)
         self._number = int(state["counters"]["number"][0])
         self._ticket = int(state["counters"]["ticket"][0])
         self._losses = {}
+
+    def _restore_student(self, student: int, own: Mapping[str, Weights], state: Mapping) -> None:
+        """Continue a student from its part of a `state`."""
+        self.adopt([student], own["weights"])
+        self._students[student].restore(own)
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -252,7 +260,18 @@ class SupervisedLearner:
 
     def _batches(self, texts: CaseTexts, place: NDArray[np.int64], width: int) -> list[Batch]:
         """Return padded minibatches of the cases at these places of the texts, in order."""
-        from agents.language_model.scoring import collate, encode_case
+        from agents.language_model.scoring import collate
+
+        cases = self._encoded(texts, place)
+        size = self.settings.batch_size
+        return [
+            collate(self._backbone, cases[start : start + size], width)
+            for start in range(0, len(cases), size)
+        ]
+
+    def _encoded(self, texts: CaseTexts, place: NDArray[np.int64]) -> list[Encoded]:
+        """Return the prompts of the cases at these places of the texts."""
+        from agents.language_model.scoring import encode_case
 
         limit = self._backbone.max_length
         cases = [
@@ -270,11 +289,7 @@ class SupervisedLearner:
                     f"case {int(texts.case_id[i])}: its text has {case.longest} tokens; allowed: "
                     f"1 to {limit} (policy.model.max_length)"
                 )
-        size = self.settings.batch_size
-        return [
-            collate(self._backbone, cases[start : start + size], width)
-            for start in range(0, len(cases), size)
-        ]
+        return cases
 
     def _pass(
         self,

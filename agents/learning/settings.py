@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from agents.adapters.config import AdapterConfig
 
 
 @dataclass
@@ -21,3 +23,5 @@ class LearnerSettings:
     warm_start_epochs: int = 8
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    """With ``adapter.rank`` above 0, students share a frozen base and each trains an adapter."""

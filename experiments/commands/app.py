@@ -16,6 +16,7 @@ from experiments.commands.bench import bench
 from experiments.commands.check import check
 from experiments.commands.elo import elo
 from experiments.commands.examine import doctor
+from experiments.commands.export_adapter import export_adapter
 from experiments.commands.fit import fit_proxy
 from experiments.commands.look import list_, show
 from experiments.commands.proofs import proofs
@@ -48,7 +49,7 @@ app = typer.Typer(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (run, resume, sweep, rejudge),
-    "Look": (list_, show, report, elo, fit_proxy),
+    "Look": (list_, show, report, elo, fit_proxy, export_adapter),
     "Check": (verify, check, proofs, bench, doctor),
 }
 for _panel, _commands in _PANELS.items():

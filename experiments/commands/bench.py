@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from environments.core.errors import UnknownNameError
+from environments.core.errors import ConfigError, UnknownNameError
 from experiments.commands.shared import console
 
 
 def bench(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark, e.g. inference.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="cpu or cuda, where a benchmark has the choice.")
+    ] = "",
 ) -> None:
     """Run a benchmark on this machine and print what it measured.
 
@@ -21,9 +24,12 @@ def bench(
       facilitate bench inference
 
       facilitate bench inference --json
+
+      facilitate bench adapters --device cuda
     """
     import importlib
     import pkgutil
+    from inspect import signature
     from json import dumps
 
     import experiments.bench as package
@@ -31,7 +37,10 @@ def bench(
     names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
     if name not in names:
         raise UnknownNameError("benchmark", name, names)
-    measured = importlib.import_module(f"{package.__name__}.{name}").run()
+    measure = importlib.import_module(f"{package.__name__}.{name}").run
+    if device and "device" not in signature(measure).parameters:
+        raise ConfigError(f"--device {device}: the benchmark {name!r} has no choice of device")
+    measured = measure(**({"device": device} if device else {}))
     if json:
         typer.echo(dumps(measured, allow_nan=False))
         return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from agents import OBJECTIVES, POLICIES
+from agents.adapters.learner import AdapterLearner
 from agents.learning.learner import SupervisedLearner
 from agents.learning.objectives import Objective
 from coordination import PROTOCOLS
@@ -42,10 +44,12 @@ def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -
     """
     cls, settings = component(POLICIES, config.agents[agent].policy, f"agents.{agent}.policy")
     seed = _world_seed(config)
+    more: dict[str, Any] = {}
     if agent == config.learner.student:
         settings.model.device = config.learner.device
+        more["adapter"] = config.learner.adapter
     if getattr(cls, "needs_vocabulary", False):
-        return cls(settings, seed, vocabulary=tuple(environment.vocabulary()))
+        return cls(settings, seed, vocabulary=tuple(environment.vocabulary()), **more)
     return cls(settings, seed)
 
 
@@ -69,7 +73,8 @@ def build_learner(
     student = config.learner.student
     _, policy = component(POLICIES, config.agents[student].policy, f"agents.{student}.policy")
     plan = Plan(config)
-    return SupervisedLearner(
+    learner = SupervisedLearner if config.learner.adapter.rank == 0 else AdapterLearner
+    return learner(
         policy,
         config.learner,
         _world_seed(config),

@@ -33,9 +33,7 @@ class CohortHost:
             for slot, agent in enumerate(self._plan.team)
             if reads_text(config.agents[agent].policy)
         }
-        self._students = set(
-            self._plan.share(self._plan.students, index, config.runtime.cohort_hosts)
-        )
+        self._students = set(self._plan.students_of(index, config.runtime.cohort_hosts))
         self._learning = None
         if self._plan.arms:
             self._learning = build_cohort(config, config.learner.student, environment)
@@ -49,7 +47,14 @@ class CohortHost:
             for student, weights in version.students.items()
             if student in self._students
         }
-        self._learning.install(WeightVersion(versions[0].number, mine))  # type: ignore[union-attr]
+        bases = {
+            student: weights
+            for version in versions
+            for student, weights in version.bases.items()
+            if student in self._students
+        }
+        taken = WeightVersion(versions[0].number, mine, bases)
+        self._learning.install(taken)  # type: ignore[union-attr]
 
     def answer(self, stamp: Stamp, cohort: int, asks: Asks) -> Answers:
         """Answer asks; see `coordination.cohort.Cohort.answer`."""

@@ -123,8 +123,7 @@ class EngineCrew:
         count = self._plan.config.runtime.cohort_hosts
         if cohort != self._plan.learner_cohort:
             return np.full(asks.n, self._block % count)
-        students = np.array(self._plan.students)  # ascending by construction
-        return np.searchsorted(students, asks.agent_id) % count
+        return self._plan.home_of(asks.agent_id, count)
 
     def _mutated(self, cohort: int, asks: Asks, answers: Answers) -> Answers:
         """Apply the shuffle_strong mutation: each row gets the answer to another row's case."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.language_model.backbone import configure_torch
-from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.interface import CaseTexts, Experience, Weights
 from environments.base import Environment
 from environments.cases import Split
 from experiments.config.schema import ScenarioConfig
@@ -35,9 +36,7 @@ class LearnerHost:
         self._plan = Plan(self._config)
         self._index = index
         self._environment = build_environment(self._config)
-        self._students = self._plan.share(
-            self._plan.students, index, self._config.runtime.learner_hosts
-        )
+        self._students = self._plan.students_of(index, self._config.runtime.learner_hosts)
         self._learner = build_learner(self._config, self._students, self._environment)
 
     def warm_start(self, stamp: Stamp, replicates: Sequence[int]) -> Parted:
@@ -84,12 +83,11 @@ class LearnerHost:
         for file in files:
             state.update(read_snapshot_file(Path(directory), file.name, file))
         self._learner.restore(state)
-        return Parted(None, WeightVersion(stamp.tick, self._learner.weights()))
+        return Parted(None, self._learner.current(stamp.tick))
 
     def _published(self, stamp: Stamp) -> Parted:
-        return Parted(
-            self._learner.losses(), WeightVersion(stamp.tick, self._learner.publish().students)
-        )
+        version = replace(self._learner.publish(), number=stamp.tick)
+        return Parted(self._learner.losses(), version)
 
 
 def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:

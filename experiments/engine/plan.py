@@ -15,7 +15,6 @@ seed, so that replicate 1 of ``seed=0 seeds=3`` is the run ``seed=1 seeds=1``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,9 +92,20 @@ class Plan:
         """Return the replicate of an agent."""
         return agent_id // self.slots
 
-    def share(self, items: Sequence[int], host: int, hosts: int) -> list[int]:
-        """Return the items that the given one of ``hosts`` hosts owns (dealt round robin)."""
-        return list(items[host::hosts])
+    def home_of(self, agent_id: NDArray[np.int64], hosts: int) -> NDArray[np.int64]:
+        """Return which of ``hosts`` hosts owns each student.
+
+        Students are dealt round robin; those with adapters by replicate, since the students of a
+        replicate are computed in one batch.
+        """
+        if self.config.learner.adapter.rank:
+            return (agent_id // self.slots - self.config.seed) % hosts
+        return np.searchsorted(np.array(self.students), agent_id) % hosts
+
+    def students_of(self, host: int, hosts: int) -> list[int]:
+        """Return the students that the given one of ``hosts`` hosts owns."""
+        mine = self.home_of(np.array(self.students, dtype=np.int64), hosts) == host
+        return [student for student, own in zip(self.students, mine, strict=True) if own]
 
     # -- work ------------------------------------------------------------------------------
 

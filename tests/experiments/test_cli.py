@@ -64,6 +64,7 @@ def test_every_command_has_help_with_an_example(capsys):
             "show",
             "report",
             "fit-proxy",
+            "export-adapter",
             "verify",
             "check",
             "proofs",

@@ -136,9 +136,11 @@ def test_the_example_with_models_is_valid():
 
 def test_the_error_of_the_readme_is_the_error_one_gets(capsys):
     assert cli.main(["run", "debate", "learner.batchsize=3"]) == 2
-    shown = re.search(r"```\n(error: .*?) \(allowed: batch_size", (ROOT / "README.md").read_text())
+    shown = re.search(
+        r"```\n(error: .*?) \(allowed: adapter, batch_size", (ROOT / "README.md").read_text()
+    )
     assert shown is not None
-    assert capsys.readouterr().err.startswith(f"{shown[1]} (allowed: batch_size")
+    assert capsys.readouterr().err.startswith(f"{shown[1]} (allowed: adapter, batch_size")
 
 
 @pytest.mark.parametrize("document", ["README.md", *DOCUMENTS])

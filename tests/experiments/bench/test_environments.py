@@ -13,7 +13,7 @@ from experiments.bench import environments as bench
 def test_every_environment_that_ships_its_cases_is_measured():
     left_out = set(ENVIRONMENTS.shipped()) - set(bench.measured_names())
     assert left_out == {
-        *("gymnasium", "openspiel", "pettingzoo"),
+        *("chess_mates", "gymnasium", "openspiel", "pettingzoo"),
         *("hidden_profile_file", "preferences_file", "reading_file"),
     }
 

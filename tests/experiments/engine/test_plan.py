@@ -54,5 +54,5 @@ def test_replicates_are_their_seeds(plan):
 
 
 def test_shares_partition_the_students(plan):
-    shares = [plan.share(plan.students, host, 5) for host in range(5)]
+    shares = [plan.students_of(host, 5) for host in range(5)]
     assert sorted(sum(shares, [])) == plan.students
