@@ -39,8 +39,8 @@ def _notes(analysis: Analysis) -> tuple[str, ...]:
         f"{seeds} seed{'s' * (seeds != 1)}, {analysis.test_cases} unseen cases"
         + (" — fewer than 5 seeds: illustrative." if analysis.illustrative else "."),
         f"Intervals at 95 %: bootstrap {kind}; points over the supervisor and probe: Student t "
-        f"over seeds. PGR = (student − {floor}) / ({ceiling} − {floor}), all on the truth of "
-        "unseen cases; – where the gap is not shown to exceed 0.05. Repeats its errors: agreement with "
+        f"over seeds. PGR = (student − {floor}) / ({ceiling} − {floor}), on the truth of unseen "
+        "cases; – where the gap is not shown to exceed 0.05. Repeats its errors: agreement with "
         "the supervisor where that is wrong. Probe: accuracy of a linear probe on the student's "
         "hidden states (saliency of the concept).",
     ]
