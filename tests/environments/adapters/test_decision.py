@@ -23,7 +23,7 @@ from environments.core.modules import allow
 from tests.environments.adapters import games
 
 allow("tests.environments.adapters.games")
-PLAN = SplitPlan({Split.TEACHING: 20, Split.TEST: 20})
+PLAN = SplitPlan({Split.TEACHING: 12, Split.TEST: 12})
 FEW = {"truth_rollouts": 8, "expert_rollouts": 3, "calibration_cases": 40}
 MAKE = f"{games.__name__}:"
 MAKERS = {
