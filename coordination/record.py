@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordination.channels import NOT_SENT
+from coordination.channels import NOT_SENT, settled
 from coordination.channels.budgets import bits_of
 from coordination.ledger.schema import DECISIONS, DELIVERIES, MESSAGES, ROOMS, Kind, Table
 from coordination.messages import TEAM, Delivery
@@ -115,10 +115,8 @@ def _deliveries(state: RoomState, said: Said) -> dict[str, Any] | None:
     copy, recipient = np.nonzero(said.status != NOT_SENT)
     status = said.status[copy, recipient]
     due = said.due[copy, recipient]
-    # A copy that is due (or expires) after the room's last turn never became readable (or expired).
-    moving = (status == Delivery.DELIVERED) | (status == Delivery.EXPIRED)
-    late = moving & (due > state.turn[said.rows[copy]])
-    arrived = (status == Delivery.DELIVERED) & ~late
+    became = settled(status, due, state.turn[said.rows[copy]])
+    arrived = became == Delivery.DELIVERED
     words, altered = said.heard_words, said.altered
     heard = said.words[copy] if words is None else words[copy, recipient]
     code = np.zeros(len(copy), np.int64) if altered is None else altered[copy, recipient]
@@ -129,7 +127,7 @@ def _deliveries(state: RoomState, said: Said) -> dict[str, Any] | None:
         "sender": np.full(len(copy), said.sender),
         "recipient": recipient,
         "delivered_turn": np.where(status == Delivery.DELIVERED, due, -1),
-        "status": np.where(late, int(Delivery.IN_FLIGHT), status),
+        "status": became,
         "words": np.where(arrived, heard, 0),
         "altered": np.where(arrived, code, 0),
     }

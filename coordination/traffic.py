@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coordination.channels import NOT_SENT
+from coordination.channels import NOT_SENT, settled
 from coordination.messages import Delivery, Fault
 from coordination.room import Room
 
@@ -15,8 +15,8 @@ def traffic(room: Room) -> dict[str, NDArray[np.int64]]:
 
     Returns:
         ``messages``, ``words``, ``sent`` copies and what became of them by the names of `Delivery`,
-        in lower case, so that sent is the sum of these; a copy that is due after the last turn is
-        in flight.
+        in lower case, so that sent is the sum of these; a copy that is due, or
+        expires, after the last turn is in flight.
     """
     state = room._state
     names = ("messages", "words", "sent", *(status.name.lower() for status in Delivery))
@@ -27,14 +27,10 @@ def traffic(room: Room) -> dict[str, NDArray[np.int64]]:
         counts["messages"][said.rows] += 1
         counts["words"][said.rows] += said.words
         for seat in range(len(state.names)):
-            status = said.status[:, seat]
-            late = (status == Delivery.DELIVERED) & (said.due[:, seat] > state.turn[said.rows])
+            status = settled(said.status[:, seat], said.due[:, seat], state.turn[said.rows])
             counts["sent"][said.rows] += status != NOT_SENT
             for became in Delivery:
-                here = (status == became) & ~late
-                if became == Delivery.IN_FLIGHT:
-                    here |= late
-                counts[became.name.lower()][said.rows] += here
+                counts[became.name.lower()][said.rows] += status == became
     return {name: count[room._rows] for name, count in counts.items()}
 
 

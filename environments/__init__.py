@@ -11,6 +11,7 @@ ENVIRONMENTS = Registry(
         "reading": "environments.reading.world:Reading",
         "reading_file": "environments.reading.file:ReadingFile",
         "chess_puzzles": "environments.chess_puzzles.environment:ChessPuzzles",
+        "chess_mates": "environments.chess_mates.environment:ChessMates",
         "hidden_profile": "environments.hidden_profile.environment:HiddenProfile",
         "hidden_profile_file": "environments.hidden_profile.file:HiddenProfileFile",
         "dec_tiger": "environments.dec_tiger.environment:DecTiger",

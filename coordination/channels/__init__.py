@@ -15,7 +15,7 @@ The way of a copy, each step keyed by (room, turn, sender, recipient) alone::
 `channel` puts them together.
 """
 
-from coordination.channels.channel import NOT_SENT, Channel, Posted, Routed
+from coordination.channels.channel import NOT_SENT, Channel, Posted, Routed, settled
 from coordination.channels.settings import ChannelSettings
 from coordination.channels.topologies import Topology, TopologyConfig, reach_of
 
@@ -28,4 +28,5 @@ __all__ = [
     "Topology",
     "TopologyConfig",
     "reach_of",
+    "settled",
 ]

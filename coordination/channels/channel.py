@@ -61,6 +61,22 @@ class Routed:
     """[n, units] what each message was charged; None where the channel has no budget."""
 
 
+def settled(
+    status: NDArray[np.int64], due: NDArray[np.int64], turn: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return what became of copies by the end of their rooms.
+
+    A copy that is due, or expires, after the last turn is in flight.
+
+    Args:
+        status: Of routed copies.
+        due: Their turns.
+        turn: Turns that their rooms took.
+    """
+    moving = (status == Delivery.DELIVERED) | (status == Delivery.EXPIRED)
+    return np.where(moving & (due > turn), int(Delivery.IN_FLIGHT), status)
+
+
 class Channel:
     """Delivers what topology, visibility, budgets and faults allow.
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from environments.base import PUBLIC, SOURCE, SplitPlan
 from environments.cases import Split
+from environments.chess_mates.mates import forced_mate
 from environments.chess_puzzles.config import ChessPuzzlesConfig
 from environments.chess_puzzles.environment import ChessPuzzles
-from environments.chess_puzzles.mates import forced_mate
 from environments.chess_puzzles.position import MATE_NOW
 from environments.chess_puzzles.puzzles import DATA, load_puzzles
 from environments.core.extras import require

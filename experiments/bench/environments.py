@@ -23,8 +23,8 @@ from environments.core.errors import ConfigError
 from environments.playing_conformance import random_actions
 from environments.simulator import Observation, Simulator, SimulatorParallelEnv
 
-OUTSIDE = ("gymnasium", "openspiel", "pettingzoo")
-"""Adapters: one object of somebody else's an episode, so that a batch costs what its rows cost."""
+OUTSIDE = ("chess_mates", "gymnasium", "openspiel", "pettingzoo")
+"""Somebody else's program or object does the work, so that a batch costs what its rows cost."""
 SETTINGS: Mapping[str, Mapping[str, Any]] = {"dec_tiger": {"horizon": 4}}
 """Settings unlike the defaults."""
 

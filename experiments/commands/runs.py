@@ -52,8 +52,9 @@ def verify(run_directory: RunArgument) -> None:
     """Recompute a run's ledger digest from its files and print it; exit 2 if it differs.
 
     The digest is a hash chain over the ledger's logical rows: equal digests mean that the same was
-    said, decided and scored, whatever the number of hosts or the layout of the files. A warning
-    says when this machine differs from the one that the run was made on.
+    said, decided and scored, whatever the number of hosts or the layout of the files. Copies of
+    messages are counted: what was sent must equal what became of it. A warning says when this
+    machine differs from the one that the run was made on.
 
     [bold]Example[/bold]
 

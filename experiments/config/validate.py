@@ -24,6 +24,7 @@ from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
@@ -45,7 +46,8 @@ def validate(config: ScenarioConfig) -> None:
         ConfigError: The first combination that cannot run.
     """
     _numbers(config)
-    _schedule(config)
+    if not config.weak_to_strong.supervisor:
+        _schedule(config)
     _names(config)
     if has_population(config):
         from experiments.config.validate_population import validate_population
@@ -57,6 +59,7 @@ def validate(config: ScenarioConfig) -> None:
     _conversations(config)
     _arms(config)
     _analysis(config)
+    check_weak_to_strong(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:
@@ -160,7 +163,7 @@ def _agents(config: ScenarioConfig) -> None:
     if student:
         _known("learner.student", student, config.agents, "agent")
         role = config.agents[student].role
-        if role != Role.WEAK:
+        if role != Role.WEAK and not config.weak_to_strong.supervisor:
             raise ConfigError(
                 f"learner.student: {student!r} has role {role}, only a weak agent learns"
             )

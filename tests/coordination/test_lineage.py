@@ -64,10 +64,10 @@ def test_what_is_said_of_a_part_is_written_in_the_parts_own_words():
     for row in range(4):
         mine = {
             name: tables[name].take(tables[name]["room_id"] == room.room_id[row])
-            for name in ("messages", "decisions")
+            for name in ("messages", "decisions", "deliveries")
         }
         case = room.cases.take([row])
-        lines = transcript(env, case, mine["messages"], mine["decisions"])
+        lines = transcript(env, case, **mine, seats=room.seats)
         said = [t.text for t in lines if t.speaker == "proponent" and t.kind == "answer"]
         claims, _ = env.children(case)
         numbers = claims.public["candidates"]
