@@ -22,6 +22,7 @@ from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
+from environments.decomposition import Decomposable
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
 from experiments.config.weak_to_strong import check_weak_to_strong
@@ -199,7 +200,19 @@ def _conversations(config: ScenarioConfig) -> None:
             cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
+        if getattr(cls, "recursive", False):
+            _splits(config, where, str(conversation.protocol["name"]))
         _channel(conversation, where)
+
+
+def _splits(config: ScenarioConfig, where: str, protocol: str) -> None:
+    """Check that the environment has claims that split, as a recursive protocol needs."""
+    environment = ENVIRONMENTS.get(str(config.environment["name"]))
+    if not issubclass(environment, Decomposable):
+        raise ConfigError(
+            f"{where}.protocol: {protocol!r} splits claims into sub-claims, which the environment "
+            f"{config.environment['name']!r} does not have (allowed: computation_tree)"
+        )
 
 
 def _channel(conversation: ConversationConfig, where: str) -> None:
