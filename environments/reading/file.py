@@ -127,6 +127,8 @@ class ReadingFile(Environment):
         llr = np.zeros((len(self._records), max(int(self._n_items.max()), 1), width))
         for row, record in enumerate(self._records):
             n, k = len(record.evidence), len(record.options)
+            if n == 0:
+                continue
             if self.numeric and record.llr is not None:
                 llr[row, :n, :k] = np.array(record.llr)[:, self._order[row, :k]]
             else:
