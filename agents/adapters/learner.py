@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from agents.adapters.bank import AdapterBank
 
-_TRIAL = -1
-"""The bank's number of an adapter that is being warm-started; agents' ids are not negative."""
+_TRIAL = 2**62
+"""The bank's number of an adapter that is being warm-started; no agent's id is that large."""
 
 
 class AdapterLearner(SupervisedLearner):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from environments.cases import Split
-from environments.core.errors import ConfigError
+from environments.core.errors import ConfigError, DataError
 from experiments.config.load import load_scenario
 from experiments.engine.build import build_environment
 from experiments.engine.run import resume_run, run_scenario
@@ -157,3 +157,49 @@ def test_a_student_is_a_language_model() -> None:
 def test_weak_labels_need_a_supervisor() -> None:
     with pytest.raises(ConfigError, match="weak_to_strong.supervisor"):
         load_scenario("debate_teaches_weak", ["arms.A4.objective=weak_labels"])
+
+
+def _headlines(path: Path, rows: int) -> None:
+    """Write real headlines as a user's own file: text, labels, answer."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    source = Path(__file__).parents[4] / "shared" / "data" / "headlines.parquet"
+    if not source.exists():
+        pytest.skip("the folder with real headlines is not there")
+    table = pq.read_table(source).slice(0, rows).to_pylist()
+    path.write_text(
+        "\n".join(
+            json.dumps(
+                {
+                    "id": i,
+                    "question": row["text"],
+                    "options": ["news", "satire"],
+                    "answer": int(row["label"]),
+                }
+            )
+            for i, row in enumerate(table)
+        )
+    )
+
+
+def test_real_texts_through_the_path_for_ones_own_data(tmp_path: Path) -> None:
+    _headlines(tmp_path / "headlines.jsonl", 400)
+    config = _config(
+        "environment=reading_file",
+        f"environment.path={tmp_path / 'headlines.jsonl'}",
+        "environment.without_evidence=true",
+        "environment.closed_vocabulary=true",
+    )
+    done = run_scenario(config, tmp_path / "run", NullProgress())
+    assert done.summary["metrics"]["arm.naive.test_accuracy"]["n"] == 30
+
+
+def test_a_text_to_classify_has_no_evidence(tmp_path: Path) -> None:
+    row = {"question": "q", "options": ["a", "b"], "answer": 0, "evidence": ["e"]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    config = _config(
+        "environment=reading_file",
+        f"environment.path={tmp_path / 'rows.jsonl'}",
+        "environment.without_evidence=true",
+    )
+    with pytest.raises(DataError, match="rows.jsonl:1: .*without_evidence"):
+        build_environment(config)
