@@ -16,6 +16,9 @@ Names::
     conversation.debate.test.judge_accuracy  on test cases
     conversation.debate.fault.verdict.unparsable
     truth_spent.warm_start                   truths revealed, by purpose
+
+A run that asked model endpoints has ``endpoints`` beside ``metrics``: calls, tokens and price of
+each agent, see `experiments.analysis.endpoints`.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from typing import Any
 from environments.cases import Split
 from environments.core.columns import Columns
 from experiments.analysis.analysis import Analysis, Comparison, analyse
+from experiments.analysis.endpoints import endpoint_costs
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
 from experiments.config.schema import ScenarioConfig
@@ -40,10 +44,12 @@ def summarize_run(run: RunDirectory, wall_s: float) -> dict[str, Any]:
         wall_s: Seconds that the run took.
     """
     data = load_run(run)
-    return document(
+    summary = document(
         data.analysis, data.ledger_digest, wall_s,
         run.header.get("versions", {}), run.header.get("hardware", {}),
     )  # fmt: skip
+    costs = endpoint_costs(run, data.analysis.config)
+    return {**summary, "endpoints": costs} if costs else summary
 
 
 def summarize(

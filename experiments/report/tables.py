@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.analysis.analysis import Analysis
+from experiments.analysis.endpoints import cost_line, endpoint_costs
 from experiments.analysis.loading import load_run
 from experiments.config.load import from_yaml_text
 from experiments.config.validate import has_population
@@ -51,7 +52,10 @@ def print_summary(path: Path, console: Console, brief: bool = False) -> None:
             print_tables(title, summary_tables(run, config, brief), headline(run, config), console)
             return
         data = load_run(run)
+        costs = endpoint_costs(run, config)
     print_analysis(data.analysis, data.extra, console, brief)
+    for agent, cost in costs.items():
+        console.print(cost_line(agent, cost), soft_wrap=True, highlight=False)
 
 
 def print_analysis(

@@ -68,9 +68,7 @@ class Client:
         self._errors = (httpx2.HTTPError, httpx2.InvalidURL, OSError)
         self._timeout = httpx2.TimeoutException
 
-    def send(
-        self, body: Mapping[str, Any], ask: str, stop: float
-    ) -> tuple[Reply | Failure, int]:
+    def send(self, body: Mapping[str, Any], ask: str, stop: float) -> tuple[Reply | Failure, int]:
         """Send a request until it is answered, tries are used up or time is over.
 
         Args:
@@ -154,7 +152,9 @@ def parse(data: Any) -> Reply:
     usage = data.get("usage")
     counts = [_count(usage, key) for key in ("prompt_tokens", "completion_tokens")]
     metered = None not in counts
-    return Reply(text, _first_token(choice.get("logprobs")), counts[0] or 0, counts[1] or 0, metered)
+    return Reply(
+        text, _first_token(choice.get("logprobs")), counts[0] or 0, counts[1] or 0, metered
+    )
 
 
 def reach(config: EndpointConfig, where: str) -> None:
