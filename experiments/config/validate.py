@@ -25,6 +25,7 @@ from environments.core.errors import ConfigError, FacilitateError, UnknownNameEr
 from environments.decomposition import Decomposable
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.config.self_play import check_self_play
 from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
@@ -61,6 +62,7 @@ def validate(config: ScenarioConfig) -> None:
     _arms(config)
     _analysis(config)
     check_weak_to_strong(config)
+    check_self_play(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:

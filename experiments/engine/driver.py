@@ -154,7 +154,7 @@ class Driver:
             taught, payloads = self._teach(stamp, version - 1)
             summaries += taught
             line["loss"] = self._learn(stamp, payloads)
-            if self._config.feedback.kind != "none":
+            if self._config.feedback.kind != "none" or self._config.self_play.agents:
                 self._all(stamp, self._talkers, "settle", *payloads)
         if tick == self._plan.last_tick:
             if self._config.splits.test:
