@@ -259,8 +259,11 @@ class Backbone:
 
 
 def to_numpy(value: torch.Tensor) -> np.ndarray:
-    """Return a read-only float32 copy."""
-    return frozen(value.detach().float().cpu().numpy().copy())
+    """Return a read-only copy, float32 or longer."""
+    import torch
+
+    wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+    return frozen(wide.cpu().numpy().copy())
 
 
 def _require_token(tokenizer: Any, token: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from agents import OBJECTIVES
 from agents.adapters.config import check as check_adapter
+from agents.learning.settings import check_distributed
 from coordination import PROTOCOLS, TOPOLOGIES
 from coordination.channels.settings import check_settings
 from coordination.messages import Role
@@ -88,6 +89,7 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.epochs", learner.epochs, 1)
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
     check_adapter(learner.adapter)
+    check_distributed(learner)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"

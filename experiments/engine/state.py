@@ -78,7 +78,7 @@ def snapshot_all(
     folder = snapshot_folder(stamp.tick, stamp.epoch, stamp.attempt)
     directory = run.checkpoint_root / folder
     calls = [runtime.call(name, "snapshot", stamp, str(directory)) for name in learners]
-    files = runtime.gather(calls, deadline_s)
+    files = [file for file in runtime.gather(calls, deadline_s) if file is not None]
     at("mid_snapshot_files")
     [minds] = runtime.gather([runtime.call(talkers[0], "minds", stamp)], deadline_s)
     files.append(write_minds(directory, MINDS, minds))
