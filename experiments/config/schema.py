@@ -140,6 +140,27 @@ class WeakToStrongConfig:
 
 
 @dataclass
+class SelfPlayConfig:
+    """Agents trained against their judge; the scenario has this section if ``agents`` are named.
+
+    In every conversation in which one of them sits, practice rooms are held beside it.
+    """
+
+    agents: list[str] = field(default_factory=list)
+    """Who is trained; its policy must be one that learns."""
+    reward: str = "log_score"
+    """log_score (log of the judge's probability of the agent's side), win (1 if the judge chose
+    it) or principal (1 if the judge was right: spends truth)."""
+    rollouts: int = 4
+    """Times that each teaching case is practised with the same weights: a group."""
+    baselines: dict[str, str] = field(default_factory=dict)
+    """Conversation of trained agents to the same one of untrained agents."""
+    contrast: list[str] = field(default_factory=list)
+    """Two conversations with a baseline: what training adds to the judge's accuracy in the first
+    minus what it adds in the second."""
+
+
+@dataclass
 class FeedbackConfig:
     """Whether judges learn from the truth how far to trust (spends truth)."""
 
@@ -238,6 +259,7 @@ class ScenarioConfig:
     weak_to_strong: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     mutations: MutationConfig = field(default_factory=MutationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)

@@ -27,6 +27,7 @@ from environments.decomposition import Decomposable
 from experiments.config.asynchronous import check_async
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.config.self_play import check_self_play
 from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
@@ -66,6 +67,7 @@ def validate(config: ScenarioConfig) -> None:
         check_async(config)
     _analysis(config)
     check_weak_to_strong(config)
+    check_self_play(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:

@@ -154,7 +154,7 @@ class Driver:
             if self._plan.snapshot_at(tick):
                 self._lessons.drain()
             line |= self._lessons.told()
-            if self._config.feedback.kind != "none":
+            if self._config.feedback.kind != "none" or self._config.self_play.agents:
                 self._all(stamp, self._talkers, "settle", *payloads)
         if tick == self._plan.last_tick:
             if self._config.splits.test:
