@@ -24,6 +24,7 @@ from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts, with_costs
+from experiments.analysis.self_play import Training, analyse_training
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
@@ -83,6 +84,8 @@ class Analysis:
     checks: tuple[Check, ...]
     truth_spent: dict[str, int]
     """Purpose to number of truths revealed."""
+    training: Training | None = None
+    """Where debaters are trained."""
 
     @property
     def illustrative(self) -> bool:
@@ -132,6 +135,7 @@ def analyse(
         secondary,
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
+        analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
     )
 
 

@@ -63,6 +63,7 @@ def build_cohort(
     more: dict[str, Any] = {}
     if agent == config.learner.student:
         settings.model.device = config.learner.device
+        settings.keep_versions = max(settings.keep_versions, config.learner.keep_versions)
         more["adapter"] = config.learner.adapter
     if getattr(cls, "keeps_replies", False):
         folder = None if replies is None else replies / agent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from experiments.analysis.analysis import Analysis, Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
+from experiments.report.self_play import training_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -16,6 +17,8 @@ def first_sentence(analysis: Analysis) -> str:
     """
     if analysis.config.weak_to_strong.supervisor:
         return weak_to_strong_sentence(analysis)
+    if analysis.training is not None:
+        return training_sentence(analysis, environment_name(analysis))
     if analysis.primary is None:
         return _judges(analysis)
     primary = analysis.primary

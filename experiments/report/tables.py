@@ -24,6 +24,7 @@ from experiments.report.cells import (
     environment_table,
     reliance_table,
 )
+from experiments.report.self_play import training_table
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
@@ -72,6 +73,8 @@ def print_analysis(
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
     tables = [*main, reliance_table(analysis)]
+    if analysis.training is not None:
+        tables.append(training_table(analysis))
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:
