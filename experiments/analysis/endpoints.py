@@ -22,7 +22,7 @@ def endpoint_costs(run: CommittedRun, config: ScenarioConfig) -> dict[str, dict[
         policy, settings = component(POLICIES, agent.policy, f"agents.{name}.policy")
         folder = run.path / FOLDER / name
         if getattr(policy, "keeps_replies", False) and folder.is_dir():
-            costs[name] = spent(folder, settings.price)  # type: ignore[attr-defined]
+            costs[name] = spent(folder, settings.price)
     return costs
 
 
