@@ -26,6 +26,7 @@ from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.self_play import Training, analyse_training
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
+from experiments.analysis.tutoring import Tutoring, analyse_tutoring
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
@@ -86,6 +87,8 @@ class Analysis:
     """Purpose to number of truths revealed."""
     training: Training | None = None
     """Where debaters are trained."""
+    tutoring: Tutoring | None = None
+    """Where students start at different distances from their tutor."""
 
     @property
     def illustrative(self) -> bool:
@@ -136,6 +139,7 @@ def analyse(
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
         analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
+        analyse_tutoring(config, rows, tables["labels"]) if arms and rows is not None else None,
     )
 
 

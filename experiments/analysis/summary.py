@@ -30,6 +30,7 @@ from experiments.analysis.analysis import Analysis, Comparison, analyse
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
 from experiments.analysis.self_play import training_metrics
+from experiments.analysis.tutoring import tutoring_metrics
 from experiments.config.schema import ScenarioConfig
 from experiments.runs.directory import RunDirectory
 
@@ -122,6 +123,8 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
             }
     if analysis.training is not None:
         flat |= training_metrics(analysis.training)
+    if analysis.tutoring is not None:
+        flat |= tutoring_metrics(analysis.tutoring)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(analysis.truth_spent.items())

@@ -81,6 +81,10 @@ class ArmConfig:
     """For flipped_truth: the arm whose label accuracy is matched."""
     prior: str = "naive"
     """For shuffled: the conversation whose verdicts give the judge's prior confidence."""
+    misled: float = 0.0
+    """Share of the warm-start cases about which this arm's student is taught a wrong answer after
+    the common warm start, before the run: so students can start at different distances from their
+    tutor."""
 
 
 @dataclass

@@ -247,6 +247,9 @@ def _arms(config: ScenarioConfig) -> None:
     for name, arm in config.arms.items():
         where = f"arms.{name}"
         _one_of(f"{where}.control", arm.control, CONTROLS, "control")
+        _between(f"{where}.misled", arm.misled, 0, 1)
+        if arm.misled > 0 and not config.splits.warm_start:
+            raise ConfigError(f"splits.warm_start: given 0, but {where}.misled needs cases of it")
         _control(config, name, arm, where)
         _objective_conversations(config, arm, where)
 

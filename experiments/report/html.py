@@ -28,6 +28,7 @@ from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.self_play import training_section
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.tables import main_table
+from experiments.report.tutoring import tutoring_section
 from experiments.runs.directory import RunDirectory
 
 REPORT_FILE = "report.html"
@@ -75,6 +76,7 @@ def render_report(
     analysis = data.analysis
     sections = [
         training_section(analysis),
+        tutoring_section(analysis),
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),

@@ -6,6 +6,7 @@ from experiments.analysis.analysis import Analysis, Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
 from experiments.report.self_play import training_sentence
+from experiments.report.tutoring import tutoring_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -19,6 +20,8 @@ def first_sentence(analysis: Analysis) -> str:
         return weak_to_strong_sentence(analysis)
     if analysis.training is not None:
         return training_sentence(analysis, environment_name(analysis))
+    if analysis.tutoring is not None:
+        return tutoring_sentence(analysis, environment_name(analysis))
     if analysis.primary is None:
         return _judges(analysis)
     primary = analysis.primary

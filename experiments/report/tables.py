@@ -25,6 +25,7 @@ from experiments.report.cells import (
 )
 from experiments.report.self_play import training_table
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.tutoring import tutoring_table
 from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
 
@@ -71,6 +72,8 @@ def print_analysis(
     tables = [*main, reliance_table(analysis)]
     if analysis.training is not None:
         tables.append(training_table(analysis))
+    if analysis.tutoring is not None:
+        tables.append(tutoring_table(analysis))
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:
