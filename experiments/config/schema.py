@@ -93,6 +93,16 @@ class LearnerConfig(LearnerSettings):
 
     student: str = ""
     """Agent that learns; empty for a scenario without learning."""
+    mode: str = "sync"
+    """sync: conversations wait for the weights of the tick before, and results are repeatable;
+    async: they go on while students are trained, with weights at most ``max_staleness`` old."""
+    max_staleness: int = 1
+    """async: most versions that a sample may lie behind the weights it is trained into."""
+    capacity: int = 0
+    """async: most samples between the start of their conversation and the end of their training;
+    0 for those of ``max_staleness`` + 1 ticks."""
+    keep_versions: int = 2
+    """Weight versions that cohorts keep."""
 
 
 @dataclass
