@@ -20,7 +20,7 @@ from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import has_population
 from experiments.engine.build import build_environment
 from experiments.report import cells as tables
-from experiments.report import figures
+from experiments.report import figures, overview
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
@@ -72,6 +72,7 @@ def render_report(
     """
     analysis = data.analysis
     sections = [
+        _protocols(analysis),
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),
@@ -136,6 +137,23 @@ def _comparison(analysis: Analysis) -> Section:
             tables.comparisons_table(analysis),
             tables.details_table(analysis),
         ),
+    )
+
+
+def _protocols(analysis: Analysis) -> Section:
+    caption = (
+        "Verdicts right, agent score difference (above zero: truth pays) and words said, by "
+        f"protocol. {_basis(analysis)}. Dotted: the judge alone; truth pays nothing. "
+        "What does not apply is left out, see the notes of the table."
+    )
+    drawn = _figure(overview.overview_figure(analysis), caption)
+    if not drawn and not analysis.verdicts:
+        return Section("protocols", "Protocols")
+    return Section(
+        "protocols",
+        "Protocols side by side",
+        figures=drawn,
+        tables=_some(overview.verdicts_table(analysis), overview.overview_table(analysis)),
     )
 
 

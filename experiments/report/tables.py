@@ -23,6 +23,7 @@ from experiments.report.cells import (
     environment_table,
     reliance_table,
 )
+from experiments.report.overview import overview_table, verdicts_table
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
@@ -66,7 +67,9 @@ def print_analysis(
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
-    tables = [*main, reliance_table(analysis)]
+    tables = [*main, reliance_table(analysis), verdicts_table(analysis)]
+    if analysis.verdicts and not analysis.arms:  # protocols are what such a scenario compares
+        tables = [main[0], overview_table(analysis), verdicts_table(analysis)]
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
     if brief:
