@@ -21,9 +21,11 @@ from experiments.analysis.arms import (
     unaided_metrics,
 )
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
+from experiments.analysis.chains import add_predictions
 from experiments.analysis.comparisons import Comparison, compare_verdicts
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.estimate import Estimate
+from experiments.analysis.knowledge import add_knowledge
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, holm
 from experiments.config.schema import ScenarioConfig
@@ -170,7 +172,12 @@ def _conversations(
         results = [
             analyse_conversation(tables, part, boots[split], alone) for part in parts.values()
         ]
-        for result in add_gains(results, parts, boots[split]):
+        results = add_gains(results, parts, boots[split])
+        if config.analysis.strong:
+            results = add_knowledge(
+                results, parts, boots[split], config.analysis.strong, config.analysis.weak
+            )
+        for result in add_predictions(results, config):
             found.setdefault(result.name, {})[split] = result
     return {name: found[name] for name in config.conversations if name in found}
 

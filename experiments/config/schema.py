@@ -189,6 +189,10 @@ class AnalysisConfig:
     verdicts: list[list[str]] = field(default_factory=list)
     """Pairs of conversations: judge accuracy of the first minus the second, paired over seeds and
     corrected by Holm's method. Without arms the first pair makes the report's first sentence."""
+    strong: str = ""
+    """Conversation in which the strong agent decides alone, and …"""
+    weak: str = ""
+    """… the one in which the weak agent does: errors are then told apart by who knows a case."""
     bootstrap: int = 2000
     """Resamples of the bootstrap crossed over cases and seeds."""
 

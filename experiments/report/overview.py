@@ -44,10 +44,16 @@ COLUMNS = (
 
 
 def row_name(analysis: Analysis, name: str) -> str:
-    """Return what a conversation's row is called: its protocol where it is one of its variants."""
-    if not analysis.config.conversations[name].variant:
-        return name
-    return analysis.conversation(name).protocol
+    """Return what a conversation's row is called: its protocol where it alone is its variant."""
+    protocol = analysis.conversation(name).protocol
+    mine = analysis.config.conversations[name].variant
+    same = [
+        other
+        for other in analysis.conversations
+        if analysis.config.conversations[other].variant == mine
+        and analysis.conversation(other).protocol == protocol
+    ]
+    return protocol if mine and same == [name] else name
 
 
 def variants(analysis: Analysis) -> dict[str, dict[str, ConversationResult]]:

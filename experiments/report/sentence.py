@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.analysis.analysis import Analysis
+from experiments.analysis.chains import PREDICTED, agrees
 from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
@@ -16,7 +17,8 @@ def first_sentence(analysis: Analysis) -> str:
     scenario without arms to compare reports its judges.
     """
     if analysis.primary is None:
-        return _verdicts(analysis) if analysis.verdicts else _judges(analysis)
+        found = _verdicts(analysis) if analysis.verdicts else _judges(analysis)
+        return _theory(analysis) + found
     primary = analysis.primary
     where = environment_name(analysis)
     first = _label(analysis, primary.first)
@@ -61,6 +63,19 @@ def _without_interval(analysis: Analysis, where: str, first: str, second: str) -
         f"On {where}, {first} minus {second} was {_points(found.value or 0.0)} points in the weak "
         f"model's accuracy on unseen cases ({_seeds(analysis)}{_illustrative(analysis)}{beside}). "
         f"No claim can be made about other seeds: {found.reason}."
+    )
+
+
+def _theory(analysis: Analysis) -> str:
+    """Return how many live chains theory predicted, '' where there are none."""
+    every = [analysis.conversation(name) for name in analysis.conversations]
+    chains = [one for one in every if PREDICTED in one.metrics]
+    if not chains:
+        return ""
+    within = sum(agrees(one) is True for one in chains)
+    return (
+        f"Theory's product of links lies in the 95 % interval of {within} of {len(chains)} live "
+        "chains of nested oversight. "
     )
 
 

@@ -23,6 +23,7 @@ from experiments.report.cells import (
     environment_table,
     reliance_table,
 )
+from experiments.report.oversight import chains_table, knowledge_table
 from experiments.report.overview import overview_table, verdicts_table
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
@@ -70,6 +71,7 @@ def print_analysis(
     tables = [*main, reliance_table(analysis), verdicts_table(analysis)]
     if analysis.verdicts and not analysis.arms:  # protocols are what such a scenario compares
         tables = [main[0], overview_table(analysis), verdicts_table(analysis)]
+        tables += [chains_table(analysis), knowledge_table(analysis)]
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
     if brief:
