@@ -22,6 +22,8 @@ from experiments.report.drawing import (
     svg_figure,
 )
 
+_WORDS = {True: "yes", False: "no", None: "unknown"}
+
 
 def chains(analysis: Analysis) -> dict[str, list[tuple[int, ConversationResult]]]:
     """Return variant to (levels, result) of every chain of which theory says something."""
@@ -40,7 +42,7 @@ def chains_table(analysis: Analysis) -> Cells:
     rows = tuple(
         (
             one.name, str(levels), percent(one.metrics["judge_accuracy"]),
-            percent(one.metrics[PREDICTED]), {True: "yes", False: "no", None: "unknown"}[agrees(one)],
+            percent(one.metrics[PREDICTED]), _WORDS[agrees(one)],
         )
         for every in chains(analysis).values()
         for levels, one in every
