@@ -15,6 +15,7 @@ import numpy as np
 
 from agents import OBJECTIVES
 from agents.adapters.config import check as check_adapter
+from agents.learning.settings import check_distributed
 from coordination import PROTOCOLS, TOPOLOGIES
 from coordination.channels.settings import check_settings
 from coordination.messages import Role
@@ -22,8 +23,10 @@ from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
+from environments.decomposition import Decomposable
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
@@ -45,7 +48,8 @@ def validate(config: ScenarioConfig) -> None:
         ConfigError: The first combination that cannot run.
     """
     _numbers(config)
-    _schedule(config)
+    if not config.weak_to_strong.supervisor:
+        _schedule(config)
     _names(config)
     if has_population(config):
         from experiments.config.validate_population import validate_population
@@ -57,6 +61,7 @@ def validate(config: ScenarioConfig) -> None:
     _conversations(config)
     _arms(config)
     _analysis(config)
+    check_weak_to_strong(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:
@@ -84,6 +89,7 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.epochs", learner.epochs, 1)
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
     check_adapter(learner.adapter)
+    check_distributed(learner)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"
@@ -160,7 +166,7 @@ def _agents(config: ScenarioConfig) -> None:
     if student:
         _known("learner.student", student, config.agents, "agent")
         role = config.agents[student].role
-        if role != Role.WEAK:
+        if role != Role.WEAK and not config.weak_to_strong.supervisor:
             raise ConfigError(
                 f"learner.student: {student!r} has role {role}, only a weak agent learns"
             )
@@ -196,7 +202,19 @@ def _conversations(config: ScenarioConfig) -> None:
             cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
+        if getattr(cls, "recursive", False):
+            _splits(config, where, str(conversation.protocol["name"]))
         _channel(conversation, where)
+
+
+def _splits(config: ScenarioConfig, where: str, protocol: str) -> None:
+    """Check that the environment has claims that split, as a recursive protocol needs."""
+    environment = ENVIRONMENTS.get(str(config.environment["name"]))
+    if not issubclass(environment, Decomposable):
+        raise ConfigError(
+            f"{where}.protocol: {protocol!r} splits claims into sub-claims, which the environment "
+            f"{config.environment['name']!r} does not have (allowed: computation_tree)"
+        )
 
 
 def _channel(conversation: ConversationConfig, where: str) -> None:

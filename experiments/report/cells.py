@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,12 +139,21 @@ def conversations_table(analysis: Analysis, brief: bool = False) -> Cells:
         ("ASD (log)", [ratio(m["asd_log"]) for m in shown]),
         ("same if\nswapped, %", [percent(m["verdict_stability"]) for m in shown]),
         ("words", [amount(m["words_per_room"]) for m in shown]),
+        *_rulings(shown),
         ("faults", [str(sum(sum(f.faults.values()) for f in one.values())) for one in by_split]),
     ]
     header = tuple(name for name, _ in columns)
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     numeric = tuple(range(1, len(header)))
     return Cells("Conversations", header, rows, numeric, _conversation_notes(analysis))
+
+
+def _rulings(shown: Sequence[Mapping[str, Estimate]]) -> list[tuple[str, list[str]]]:
+    """Return how often deciders ruled, where somewhere one did more than once (recursion)."""
+    counts = [m["rulings_per_room"] for m in shown]
+    if all((count.value or 0.0) <= 1.0 for count in counts):
+        return []
+    return [("rulings", [amount(count) for count in counts])]
 
 
 def reliance_table(analysis: Analysis) -> Cells:

@@ -26,6 +26,7 @@ from experiments.report.cells import (
 from experiments.report.oversight import chains_table, knowledge_table
 from experiments.report.overview import overview_table, verdicts_table
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
 
 NARROWEST = 24
@@ -73,9 +74,9 @@ def print_analysis(
         tables = [main[0], overview_table(analysis), verdicts_table(analysis)]
         tables += [chains_table(analysis), knowledge_table(analysis)]
     if analysis.arms:
-        tables += [arms_table(analysis), checks_table(analysis)]
+        tables += [main_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [arms_table(analysis)] if analysis.arms else main[1:]
+        tables = [main_table(analysis)] if analysis.arms else main[1:]
     print_tables(title, tables, first_sentence(analysis), console)
 
 
@@ -90,6 +91,13 @@ def print_tables(title: str, tables: Sequence[Cells], sentence: str, console: Co
                 console.print(Text(note, style="dim"))
     console.print()
     console.print(Text(sentence, style="bold"))
+
+
+def main_table(analysis: Analysis) -> Cells:
+    """Return the table of arms that answers the scenario's question."""
+    if analysis.config.weak_to_strong.supervisor:
+        return students_table(analysis)
+    return arms_table(analysis)
 
 
 def fitting(cells: Cells, width: int) -> list[Cells]:

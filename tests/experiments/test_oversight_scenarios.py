@@ -28,7 +28,7 @@ from tests.experiments.engine.small import drive, run
 
 
 def held(path: Path, scenario: str, keep: set[str], *overrides: str, complete: bool = False):
-    """Return the data of a small run of some of a scenario's conversations (complete: with report)."""
+    """Return a small run of some of a scenario's conversations (complete: with its report)."""
     config = load_scenario(scenario, ["runtime=inprocess", "analysis.bootstrap=200", *overrides])
     config.conversations = {n: c for n, c in config.conversations.items() if n in keep}
     pairs = [pair for pair in config.analysis.verdicts if set(pair) <= keep]
@@ -218,7 +218,7 @@ def test_protocols_on_the_same_cases(tmp_path):
 
 
 def test_with_all_said_protocols_coincide(tmp_path):
-    """Where the direction ends: with two facts and three quotes a side, debate shows all there is."""
+    """Where the direction ends: of two facts, three quotes a side leave none out."""
     keep = {"direct", "debate"}
     sizes = ("seeds=3", "splits.teaching=100", "schedule.block=100", "environment.n_facts=2",
              "environment.lay_private=0")  # fmt: skip
