@@ -35,7 +35,7 @@ def predicted_success(config: ScenarioConfig, conversation: str) -> float | None
     cls, settings = component(PROTOCOLS, held.protocol)
     if cls is not NestedOversight:
         return None
-    levels = int(settings.levels)  # type: ignore[attr-defined]
+    levels = int(settings.levels)
     product = 1.0
     for level in range(levels):
         overseer = _rating(config, held.seats["judge" if level == 0 else f"guard_{level}"], "guard")

@@ -19,8 +19,8 @@ def first_sentence(analysis: Analysis) -> str:
     if analysis.config.weak_to_strong.supervisor:
         return weak_to_strong_sentence(analysis)
     if analysis.primary is None:
-        found = _verdicts(analysis) if analysis.verdicts else _judges(analysis)
-        return _theory(analysis) + found
+        told = _verdicts(analysis) if analysis.verdicts else _judges(analysis)
+        return _theory(analysis) + told
     primary = analysis.primary
     where = environment_name(analysis)
     first = _label(analysis, primary.first)
