@@ -27,6 +27,7 @@ from experiments.analysis.conversations import ConversationResult, add_gains, an
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.knowledge import add_knowledge
 from experiments.analysis.ledger_view import verdicts, with_costs
+from experiments.analysis.self_play import Training, analyse_training
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, holm
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
@@ -75,6 +76,8 @@ class Analysis:
     verdicts: tuple[Comparison, ...] = ()
     """Judge accuracy of pairs of conversations; the first pair is the question of a scenario
     without arms."""
+    training: Training | None = None
+    """Where debaters are trained."""
 
     @property
     def illustrative(self) -> bool:
@@ -125,6 +128,7 @@ def analyse(
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
         _verdict_pairs(config, rows, boots),
+        analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
     )
 
 

@@ -16,6 +16,7 @@ Names::
     arm.A4.curve.tick_0004                   accuracy on the curve split
     conversation.debate.judge_accuracy …     on teaching cases
     conversation.debate.test.judge_accuracy  on test cases
+    training.debate.gain                     what training added to the judge, paired over seeds
     conversation.debate.fault.verdict.unparsable
     truth_spent.warm_start                   truths revealed, by purpose
 """
@@ -31,6 +32,7 @@ from experiments.analysis.analysis import Analysis, analyse
 from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
+from experiments.analysis.self_play import training_metrics
 from experiments.config.schema import ScenarioConfig
 from experiments.runs.directory import RunDirectory
 
@@ -122,6 +124,8 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
                 f"{prefix}.fault.{fault}": Estimate.exact(count, found.rooms)
                 for fault, count in found.faults.items()
             }
+    if analysis.training is not None:
+        flat |= training_metrics(analysis.training)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(analysis.truth_spent.items())

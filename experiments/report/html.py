@@ -25,6 +25,7 @@ from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
 from experiments.report.rooms import ShownRoom, shown_rooms
+from experiments.report.self_play import training_section
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.tables import main_table
 from experiments.runs.directory import RunDirectory
@@ -76,6 +77,7 @@ def render_report(
         _protocols(analysis),
         _chains(analysis),
         _knowledge(analysis),
+        training_section(analysis),
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),

@@ -7,6 +7,7 @@ from experiments.analysis.chains import PREDICTED, agrees
 from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
+from experiments.report.self_play import training_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -18,6 +19,8 @@ def first_sentence(analysis: Analysis) -> str:
     """
     if analysis.config.weak_to_strong.supervisor:
         return weak_to_strong_sentence(analysis)
+    if analysis.training is not None:
+        return training_sentence(analysis, environment_name(analysis))
     if analysis.primary is None:
         told = _verdicts(analysis) if analysis.verdicts else _judges(analysis)
         return _theory(analysis) + told
