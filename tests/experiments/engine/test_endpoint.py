@@ -53,7 +53,7 @@ def scenario(server, *more):
     )
 
 
-class Crash(RuntimeError):
+class CrashError(RuntimeError):
     """The process dies."""
 
 
@@ -70,9 +70,9 @@ def test_a_continued_run_repeats_no_request_and_ends_alike(server, tmp_path, cap
     def die(point: str) -> None:
         ticks.append(point)
         if point == "before_parts_listed" and ticks.count(point) == 2:
-            raise Crash
+            raise CrashError
 
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         run_scenario(config, tmp_path / "broken", NullProgress(), at=die, report=False)
     before = len(server.requests)
     assert 0 < before < sum(sent.values()), "the crash came half-way"
