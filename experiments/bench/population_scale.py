@@ -13,8 +13,8 @@ from experiments.bench import population
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
-_LINEAR_FROM = 10_000
-"""Below it a round costs what a tick costs whatever its size."""
+_LINEAR_FROM = 1_000_000
+"""Below it the fixed cost of a tick weighs."""
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
 
     Returns:
         A row a size (``agents``, ``round_s``, ``round_cpu_s``, ``memory_mib``), ``slope`` (of
-        log CPU seconds on log agents from ten thousand on; 1 is linear), and what identifies the
+        log CPU seconds on log agents from a million on; 1 is linear), and what identifies the
         measurement.
 
     Raises:
