@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.policies.attention import notice
 from agents.policies.base import (
     ARGUES,
     DECIDES,
@@ -58,6 +59,9 @@ class ExpertConfig:
     message differ: 0 always quotes the best."""
     collude: bool = False
     """Throw the debate: when its stance is what it believes, withhold all evidence."""
+    attention: float = 1.0
+    """Probability that it notices an item of evidence that it holds (see
+    `agents.policies.attention`)."""
     words_base: int = 40
     """Words of a speech beside its quotes."""
     words_per_quote: int = 15
@@ -97,7 +101,7 @@ class Expert(NumericPolicy):
 
     def __init__(self, config: ExpertConfig, seed: int) -> None:
         super().__init__(config, seed)
-        for key in ("honesty", "fabrication"):
+        for key in ("honesty", "fabrication", "attention"):
             value = getattr(config, key)
             require(0.0 <= value <= 1.0, f"expert.{key}", value, "a probability in [0, 1]")
         for key in (
@@ -113,6 +117,7 @@ class Expert(NumericPolicy):
         self._forge = Keyed(seed, "fabrication")
         self._words = Keyed(seed, "verbosity")
         self._variety = Keyed(seed, "variety")
+        self._attention = Keyed(seed, "attention")
 
     def honest(self, agent_id: NDArray[np.int64], case_id: NDArray[np.int64]) -> Bools:
         """Return whether each agent is honest on each case."""
@@ -120,6 +125,7 @@ class Expert(NumericPolicy):
 
     def answer(self, asks: Asks, minds: Columns) -> Answers:
         """Answer every row; see `coordination.cohort.Cohort.answer`."""
+        asks = notice(asks, self.config.attention, self._attention)
         mask = asks.option_mask
         belief = log_normalize(asks.assessment, mask)
         coin = self._tie.uniform(asks.agent_id, asks.case_id, shape=(belief.shape[1],))
@@ -130,7 +136,7 @@ class Expert(NumericPolicy):
 
         advocate = asks.stance != FREE
         if asks.intent in ARGUES and advocate.all():  # nobody chooses a side or states a belief
-            quotes = self._quotes(asks, asks.stance, fair_argmax(belief, coin))
+            quotes = self._quotes(asks, minds, asks.stance, fair_argmax(belief, coin))
             told = probabilities(log_normalize(self._told(asks, quotes), mask))
             sure = pick(told, asks.stance)
             return self._speak(asks, belief, stance=asks.stance, quotes=quotes, confidence=sure)
@@ -138,7 +144,7 @@ class Expert(NumericPolicy):
         best, second = best_two(belief, coin, mask)
         own = np.where(self.honest(asks.agent_id, asks.case_id), best, second)
         stance = np.where(asks.stance == FREE, own, asks.stance)
-        quotes = self._quotes(asks, stance, best)
+        quotes = self._quotes(asks, minds, stance, best)
         stated = probabilities(_swap(belief, best, stance))
         confidence = pick(stated, stance)
         if asks.intent in ARGUES:
@@ -168,7 +174,7 @@ class Expert(NumericPolicy):
         return self.config.quotes_per_message + (self.config.fabrication > 0)
 
     def _quotes(
-        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64]
+        self, asks: Asks, minds: Columns, stance: NDArray[np.int64], best: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return [B, Q] quotes; a forgery comes first, so that a cut message still holds it."""
         config = self.config
@@ -176,7 +182,7 @@ class Expert(NumericPolicy):
         if config.fabrication > 0:
             forges = (self._forge.uniform(asks.ask_id) < config.fabrication) & (stance != best)
             quotes[:, 0] = np.where(forges & (stance >= 0), forged_quote(0) - stance, NO_QUOTE)
-        usable = asks.held & ~_already_quoted(asks)
+        usable = asks.held & ~already_quoted(asks)
         if config.collude:
             usable = usable & (stance != best)[:, None]
         picked = self._pick(asks, stance, best, usable)
@@ -253,7 +259,7 @@ def _swap(belief: Floats, best: NDArray[np.int64], argued: NDArray[np.int64]) ->
     return np.where(is_argued, at_best, np.where(is_best, at_argued, belief))
 
 
-def _already_quoted(asks: Asks) -> Bools:
+def already_quoted(asks: Asks) -> Bools:
     """Return which items somebody has quoted in what the seat heard, shape [B, E]."""
     quotes = asks.heard.quotes
     said = np.zeros((asks.n, asks.llr.shape[1]), dtype=bool)

@@ -49,6 +49,9 @@ class ConversationConfig:
     protocol: dict[str, Any] = field(default_factory=dict)
     seats: dict[str, str] = field(default_factory=dict)
     """Seat to agent name."""
+    variant: str = ""
+    """Which of several settings of one protocol this is, in words. The overview has a row for each
+    protocol and a colour for each variant; without, a row for each conversation."""
     topology: dict[str, Any] = field(default_factory=lambda: {"name": "complete"})
     """Who hears whom: a name, or {name: …} with the topology's own keys."""
     channel: ChannelSettings = field(default_factory=ChannelSettings)
@@ -81,6 +84,10 @@ class ArmConfig:
     """For flipped_truth: the arm whose label accuracy is matched."""
     prior: str = "naive"
     """For shuffled: the conversation whose verdicts give the judge's prior confidence."""
+    misled: float = 0.0
+    """Share of the warm-start cases about which this arm's student is taught a wrong answer after
+    the common warm start, before the run: so students can start at different distances from their
+    tutor."""
 
 
 @dataclass
@@ -89,6 +96,16 @@ class LearnerConfig(LearnerSettings):
 
     student: str = ""
     """Agent that learns; empty for a scenario without learning."""
+    mode: str = "sync"
+    """sync: conversations wait for the weights of the tick before, and results are repeatable;
+    async: they go on while students are trained, with weights at most ``max_staleness`` old."""
+    max_staleness: int = 1
+    """async: most versions that a sample may lie behind the weights it is trained into."""
+    capacity: int = 0
+    """async: most samples between the start of their conversation and the end of their training;
+    0 for those of ``max_staleness`` + 1 ticks."""
+    keep_versions: int = 2
+    """Weight versions that cohorts keep."""
 
 
 @dataclass
@@ -127,6 +144,27 @@ class WeakToStrongConfig:
     units_per_tick: int = 4
     """Students (arm and seed) trained in one tick: what is lost at most by a crash, and how many
     learner hosts can work at once."""
+
+
+@dataclass
+class SelfPlayConfig:
+    """Agents trained against their judge; the scenario has this section if ``agents`` are named.
+
+    In every conversation in which one of them sits, practice rooms are held beside it.
+    """
+
+    agents: list[str] = field(default_factory=list)
+    """Who is trained; its policy must be one that learns."""
+    reward: str = "log_score"
+    """log_score (log of the judge's probability of the agent's side), win (1 if the judge chose
+    it) or principal (1 if the judge was right: spends truth)."""
+    rollouts: int = 4
+    """Times that each teaching case is practised with the same weights: a group."""
+    baselines: dict[str, str] = field(default_factory=dict)
+    """Conversation of trained agents to the same one of untrained agents."""
+    contrast: list[str] = field(default_factory=list)
+    """Two conversations with a baseline: what training adds to the judge's accuracy in the first
+    minus what it adds in the second."""
 
 
 @dataclass
@@ -211,6 +249,13 @@ class AnalysisConfig:
     primary: list[str] = field(default_factory=list)
     """Two arms: accuracy on test cases of the first minus the second."""
     secondary: list[list[str]] = field(default_factory=list)
+    verdicts: list[list[str]] = field(default_factory=list)
+    """Pairs of conversations: judge accuracy of the first minus the second, paired over seeds and
+    corrected by Holm's method. Without arms the first pair makes the report's first sentence."""
+    strong: str = ""
+    """Conversation in which the strong agent decides alone, and …"""
+    weak: str = ""
+    """… the one in which the weak agent does: errors are then told apart by who knows a case."""
     bootstrap: int = 2000
     """Resamples of the bootstrap crossed over cases and seeds."""
 
@@ -233,6 +278,7 @@ class ScenarioConfig:
     weak_to_strong: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     mutations: MutationConfig = field(default_factory=MutationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
