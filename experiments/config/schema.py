@@ -49,6 +49,9 @@ class ConversationConfig:
     protocol: dict[str, Any] = field(default_factory=dict)
     seats: dict[str, str] = field(default_factory=dict)
     """Seat to agent name."""
+    variant: str = ""
+    """Which of several settings of one protocol this is, in words. The overview has a row for each
+    protocol and a colour for each variant; without, a row for each conversation."""
     topology: dict[str, Any] = field(default_factory=lambda: {"name": "complete"})
     """Who hears whom: a name, or {name: …} with the topology's own keys."""
     channel: ChannelSettings = field(default_factory=ChannelSettings)
@@ -81,6 +84,10 @@ class ArmConfig:
     """For flipped_truth: the arm whose label accuracy is matched."""
     prior: str = "naive"
     """For shuffled: the conversation whose verdicts give the judge's prior confidence."""
+    misled: float = 0.0
+    """Share of the warm-start cases about which this arm's student is taught a wrong answer after
+    the common warm start, before the run: so students can start at different distances from their
+    tutor."""
 
 
 @dataclass
@@ -89,6 +96,16 @@ class LearnerConfig(LearnerSettings):
 
     student: str = ""
     """Agent that learns; empty for a scenario without learning."""
+    mode: str = "sync"
+    """sync: conversations wait for the weights of the tick before, and results are repeatable;
+    async: they go on while students are trained, with weights at most ``max_staleness`` old."""
+    max_staleness: int = 1
+    """async: most versions that a sample may lie behind the weights it is trained into."""
+    capacity: int = 0
+    """async: most samples between the start of their conversation and the end of their training;
+    0 for those of ``max_staleness`` + 1 ticks."""
+    keep_versions: int = 2
+    """Weight versions that cohorts keep."""
 
 
 @dataclass
@@ -179,6 +196,8 @@ class ActorResources:
     num_cpus: float = 0.15
     """Small, because hosts of different kinds work in turns: six fit on one core."""
     num_gpus: float = 0.0
+    resources: dict[str, float] = field(default_factory=dict)
+    """Custom resources of the cluster's nodes, e.g. {big_memory: 1}."""
 
 
 @dataclass
@@ -193,6 +212,9 @@ class RayConfig:
     cohort: ActorResources = field(default_factory=ActorResources)
     learner: ActorResources = field(default_factory=ActorResources)
     shard: ActorResources = field(default_factory=ActorResources)
+    placement: str = "any"
+    """Where hosts are placed: any (as Ray sees fit), pack (on as few nodes as hold them) or spread
+    (over as many as there are). Ranks of one learner are always packed."""
     start_timeout_s: float = 120.0
 
 
@@ -227,6 +249,13 @@ class AnalysisConfig:
     primary: list[str] = field(default_factory=list)
     """Two arms: accuracy on test cases of the first minus the second."""
     secondary: list[list[str]] = field(default_factory=list)
+    verdicts: list[list[str]] = field(default_factory=list)
+    """Pairs of conversations: judge accuracy of the first minus the second, paired over seeds and
+    corrected by Holm's method. Without arms the first pair makes the report's first sentence."""
+    strong: str = ""
+    """Conversation in which the strong agent decides alone, and …"""
+    weak: str = ""
+    """… the one in which the weak agent does: errors are then told apart by who knows a case."""
     bootstrap: int = 2000
     """Resamples of the bootstrap crossed over cases and seeds."""
 

@@ -24,6 +24,7 @@ from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from environments.decomposition import Decomposable
+from experiments.config.asynchronous import check_async
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
 from experiments.config.self_play import check_self_play
@@ -34,7 +35,9 @@ EXAM = "exam"
 
 CONTROLS = ("none", "shuffled", "random", "flipped_truth")
 FEEDBACK = ("none", "audited")
+MODES = ("sync", "async")
 RUNTIMES = ("ray", "inprocess")
+PLACEMENTS = ("any", "pack", "spread")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -61,6 +64,8 @@ def validate(config: ScenarioConfig) -> None:
     _agents(config)
     _conversations(config)
     _arms(config)
+    if config.learner.mode == "async":
+        check_async(config)
     _analysis(config)
     check_weak_to_strong(config)
     check_self_play(config)
@@ -92,6 +97,8 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
     check_adapter(learner.adapter)
     check_distributed(learner)
+    _one_of("learner.mode", learner.mode, MODES)
+    _at_least("learner.keep_versions", learner.keep_versions, 1)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"
@@ -109,6 +116,9 @@ def _numbers(config: ScenarioConfig) -> None:
         asked = getattr(runtime.ray, kind)
         _at_least(f"runtime.ray.{kind}.num_cpus", asked.num_cpus, 0)
         _at_least(f"runtime.ray.{kind}.num_gpus", asked.num_gpus, 0)
+        for name, amount in asked.resources.items():
+            _positive(f"runtime.ray.{kind}.resources.{name}", amount)
+    _one_of("runtime.ray.placement", runtime.ray.placement, PLACEMENTS)
     _at_least("analysis.bootstrap", config.analysis.bootstrap, 1)
 
 
@@ -247,6 +257,9 @@ def _arms(config: ScenarioConfig) -> None:
     for name, arm in config.arms.items():
         where = f"arms.{name}"
         _one_of(f"{where}.control", arm.control, CONTROLS, "control")
+        _between(f"{where}.misled", arm.misled, 0, 1)
+        if arm.misled > 0 and not config.splits.warm_start:
+            raise ConfigError(f"splits.warm_start: given 0, but {where}.misled needs cases of it")
         _control(config, name, arm, where)
         _objective_conversations(config, arm, where)
 
@@ -303,6 +316,23 @@ def _analysis(config: ScenarioConfig) -> None:
             _known(key, arm, config.arms, "arm")
     if pairs and not config.splits.test:
         raise ConfigError(f"splits.test: given 0, but {pairs[0][0]} compares arms on test cases")
+    if bool(analysis.strong) != bool(analysis.weak):
+        key, other = ("strong", "weak") if analysis.strong else ("weak", "strong")
+        raise ConfigError(
+            f"analysis.{other}: missing, analysis.{key} is {getattr(analysis, key)!r} "
+            "(give both or neither)"
+        )
+    for key in ("strong", "weak"):
+        if getattr(analysis, key):
+            _known(f"analysis.{key}", getattr(analysis, key), config.conversations, "conversation")
+    for i, pair in enumerate(analysis.verdicts):
+        key = f"analysis.verdicts[{i}]"
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise ConfigError(
+                f"{key}: given {pair}, expected two different conversations, [first, second]"
+            )
+        for conversation in pair:
+            _known(key, conversation, config.conversations, "conversation")
 
 
 # -- small checks -----------------------------------------------------------------------------

@@ -7,18 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.language_model.backbone import configure_torch
-from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.interface import Experience, Weights, WeightVersion
 from agents.learning.ranks import Ranks
-from environments.base import Environment
 from environments.cases import Split
 from environments.core.errors import ConfigError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
+from experiments.engine.gaps import mislead
+from experiments.engine.lessons import Taken
 from experiments.engine.plan import Plan
+from experiments.engine.texts import public_texts
 from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
 from experiments.runtime.interface import Client, Parted, Stamp
 
@@ -82,19 +83,35 @@ class LearnerHost:
         for student in self._students:
             weights = by_replicate[self._plan.replicate_of(student)]
             self._learner.adopt([student], weights)
+        mislead(self._learner, self._plan, self._environment, self._students)
         return self._published(stamp)
 
     def learn(self, stamp: Stamp, *payloads: TeachingPayload) -> Parted:
         """Train on a tick's experience, in canonical order whatever host it came from.
 
+        Samples of weights more than ``learner.max_staleness`` versions old are dropped.
+
         Returns:
-            Summary: student to mean loss. Payload: the new `WeightVersion` of these students.
+            Summary: what became of the samples (`Taken`). Payload: the students' new
+            `WeightVersion`.
         """
         parts = [payload.experience for payload in payloads if payload.experience is not None]
         merged = Experience.concat(parts)
         ordered = merged.samples.sort_by("block", "student", "place")
+        own = np.isin(ordered["student"], np.array(self._students, dtype=np.int64))
+        # Lessons are taken in order: what is trained on now are the weights of the tick before.
+        behind = stamp.tick - 1 - ordered["version"]
+        stale = own & (behind > self._config.learner.max_staleness)
+        empty = own & ~stale & (ordered["weight"] == 0)
+        if stale.any():
+            ordered = ordered.take(~stale)
         self._learner.submit(Experience(ordered, merged.texts), stamp.tick)
-        return self._published(stamp)
+        published = self._published(stamp)
+        if self._ranks.rank:
+            return Parted(Taken({}, 0, {}), published.payload)
+        dropped = {"no_sample": int(empty.sum()), "stale": int(stale.sum())}
+        trained = int(own.sum()) - sum(dropped.values())
+        return Parted(Taken(published.summary, trained, dropped), published.payload)
 
     def snapshot(self, stamp: Stamp, directory: str) -> SnapshotFile | None:
         """Write all that a resumed learner needs; return the file's description."""
@@ -143,11 +160,3 @@ def _device_of(device: str, rank: int, ranks: int, here: bool) -> str:
             "learner.device=cpu)"
         )
     return f"cuda:{rank}" if here else "cuda"
-
-
-def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:
-    """Return what a student sees of the cases, which are given in ascending order."""
-    cases = environment.deal(case_id)
-    return CaseTexts(
-        cases.case_id, environment.render_context(cases), environment.render_options(cases)
-    )
