@@ -113,6 +113,10 @@ def converted(place: Place) -> Path:
         given: dict[str, Any] = {"gguf_file": place.gguf_file, "trust_remote_code": False}
         tokenizer = AutoTokenizer.from_pretrained(place.folder, **given)
         model = AutoModelForCausalLM.from_pretrained(place.folder, dtype=torch.float32, **given)
+        # What is left of the quantizer refuses to be saved, though the weights are plain floats.
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
         aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         aside.mkdir(parents=True)
         try:
