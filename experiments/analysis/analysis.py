@@ -23,6 +23,7 @@ from experiments.analysis.arms import (
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.estimate import Estimate
+from experiments.analysis.facilitation import facilitation_metrics, items_said, known_references
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
 from experiments.config.schema import ScenarioConfig
@@ -112,7 +113,7 @@ def analyse(
     plan = Plan(config)
     rows = with_costs(tables, verdicts(tables)) if tables["decisions"].n else None
     boots = _Bootstraps(config, rows, tables)
-    conversations = _conversations(tables, config, rows, boots)
+    conversations = _conversations(tables, config, rows, boots, known_references(extra))
     data, exams = _exams(plan, rows, boots)
     arms: dict[str, ArmResult] = {}
     if data is not None and rows is not None:
@@ -161,7 +162,11 @@ class _Bootstraps:
 
 
 def _conversations(
-    tables: Mapping[str, Columns], config: ScenarioConfig, rows: Columns | None, boots: _Bootstraps
+    tables: Mapping[str, Columns],
+    config: ScenarioConfig,
+    rows: Columns | None,
+    boots: _Bootstraps,
+    references: Mapping[str, float],
 ) -> dict[str, dict[str, ConversationResult]]:
     found: dict[str, dict[str, ConversationResult]] = {}
     if rows is None:
@@ -180,6 +185,9 @@ def _conversations(
             analyse_conversation(tables, part, boots[split], alone) for part in parts.values()
         ]
         for result in add_gains(results, parts, boots[split]):
+            more = facilitation_metrics(result.metrics["judge_accuracy"], references)
+            more["items_per_room"] = items_said(tables, parts[result.name], boots[split])
+            result.metrics.update(more)
             found.setdefault(result.name, {})[split] = result
     return {name: found[name] for name in config.conversations if name in found}
 

@@ -28,7 +28,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     ),
     "messages": (
         "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "sent",
-        "fault",
+        "fault", "quotes", "verified",
     ),
     "deliveries": ("room_id", "turn", "sender", "recipient", "status", "words", "altered"),
     "decisions": (

@@ -171,7 +171,11 @@ def _judges(analysis: Analysis) -> Section:
             "area shows the number of decisions, bars 95 % bootstrap intervals, the dotted line "
             "perfect calibration. Error: expected calibration error.",
         ),
-        tables=_some(tables.conversations_table(analysis), tables.reliance_table(analysis)),
+        tables=_some(
+            tables.conversations_table(analysis),
+            tables.possible_table(analysis),
+            tables.reliance_table(analysis),
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from experiments.report.cells import (
     checks_table,
     conversations_table,
     environment_table,
+    possible_table,
     reliance_table,
 )
 from experiments.report.sentence import environment_name, first_sentence
@@ -66,7 +67,7 @@ def print_analysis(
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
-    tables = [*main, reliance_table(analysis)]
+    tables = [*main, possible_table(analysis), reliance_table(analysis)]
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
     if brief:
