@@ -22,6 +22,7 @@ from experiments.analysis.arms import (
 )
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
+from experiments.analysis.episodes import EpisodesAnalysis, analyse_episodes
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.facilitation import facilitation_metrics, items_said, known_references
 from experiments.analysis.ledger_view import verdicts, with_costs
@@ -83,6 +84,8 @@ class Analysis:
     checks: tuple[Check, ...]
     truth_spent: dict[str, int]
     """Purpose to number of truths revealed."""
+    episodes: EpisodesAnalysis
+    """What came out of the environment's game."""
 
     @property
     def illustrative(self) -> bool:
@@ -113,7 +116,8 @@ def analyse(
     plan = Plan(config)
     rows = with_costs(tables, verdicts(tables)) if tables["decisions"].n else None
     boots = _Bootstraps(config, rows, tables)
-    conversations = _conversations(tables, config, rows, boots, known_references(extra))
+    references = known_references(extra)
+    conversations = _conversations(tables, config, rows, boots, references)
     data, exams = _exams(plan, rows, boots)
     arms: dict[str, ArmResult] = {}
     if data is not None and rows is not None:
@@ -132,6 +136,7 @@ def analyse(
         secondary,
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
+        analyse_episodes(tables, config, references),
     )
 
 

@@ -43,6 +43,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "labels": (
         "student", "arm", "replicate", "case_id", "room_id", "weight", "correct", "tick",
     ),
+    "episodes": ("split", "episodes", "replicate", "case_id", "measure", "value"),
 }  # fmt: skip
 """Table to the columns that the analysis reads."""
 

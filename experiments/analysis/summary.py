@@ -15,6 +15,9 @@ Names::
     conversation.debate.judge_accuracy …     on teaching cases
     conversation.debate.test.judge_accuracy  on test cases
     conversation.debate.fault.verdict.unparsable
+    episodes.silent.reward                   mean of a measure of episodes
+    episodes.silent.reward.regret.REFERENCE  how much worse than the environment's reference
+    episodes.call-silent.reward.difference   first minus second, paired over seeds; .p_holm
     truth_spent.warm_start                   truths revealed, by purpose
 """
 
@@ -26,6 +29,7 @@ from typing import Any
 from environments.cases import Split
 from environments.core.columns import Columns
 from experiments.analysis.analysis import Analysis, Comparison, analyse
+from experiments.analysis.episodes import EpisodesAnalysis, EpisodesComparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
 from experiments.config.schema import ScenarioConfig
@@ -118,11 +122,29 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
                 f"{prefix}.fault.{fault}": Estimate.exact(count, found.rooms)
                 for fault, count in found.faults.items()
             }
+    flat |= _episodes(analysis.episodes)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(analysis.truth_spent.items())
     }
     return {name: estimate.to_json() for name, estimate in flat.items()}
+
+
+def _episodes(found: EpisodesAnalysis) -> dict[str, Estimate]:
+    flat: dict[str, Estimate] = {}
+    for name, one in found.results.items():
+        flat |= {f"episodes.{name}.{measure}": value for measure, value in one.found.items()}
+        flat |= {
+            f"episodes.{name}.{measure}.regret.{reference}": value
+            for measure, regrets in one.regrets.items()
+            for reference, value in regrets.items()
+        }
+    for made in found.comparisons:
+        prefix = f"episodes.{made.first}-{made.second}.{made.measure.name}"
+        flat[f"{prefix}.difference"] = made.paired.estimate
+        flat[f"{prefix}.difference_bootstrap"] = made.crossed
+        flat[f"{prefix}.p_holm"] = _p_value(made)
+    return flat
 
 
 def _comparison(prefix: str, comparison: Comparison) -> dict[str, Estimate]:
@@ -132,7 +154,7 @@ def _comparison(prefix: str, comparison: Comparison) -> dict[str, Estimate]:
     }
 
 
-def _p_value(comparison: Comparison) -> Estimate:
+def _p_value(comparison: Comparison | EpisodesComparison) -> Estimate:
     n = comparison.paired.estimate.n
     if comparison.p_holm is None:
         return Estimate.missing(comparison.paired.estimate.reason or "undefined", n)

@@ -24,6 +24,7 @@ from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.episodes import PLAYS
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
@@ -52,9 +53,11 @@ def validate(config: ScenarioConfig) -> None:
 
         validate_population(config)
         return
-    _at_least_one_agent(config)
+    if not config.episodes:
+        _at_least_one_agent(config)
     _agents(config)
     _conversations(config)
+    _episodes(config)
     _arms(config)
     _analysis(config)
 
@@ -127,6 +130,8 @@ def _names(config: ScenarioConfig) -> None:
     for section in ("agents", "conversations", "arms"):
         for name in getattr(config, section):
             _name(section, name, section.removesuffix("s"))
+    for name in config.episodes:
+        _name("episodes", name, "set of episodes")
     if EXAM in config.conversations:
         raise ConfigError(
             f"conversations.{EXAM}: this name is kept for the student's own exam; choose another"
@@ -197,6 +202,24 @@ def _conversations(config: ScenarioConfig) -> None:
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
         _channel(conversation, where)
+
+
+def _episodes(config: ScenarioConfig) -> None:
+    """Check that every play is of the scenario's environment, and its settings."""
+    played, _ = component(ENVIRONMENTS, config.environment, "environment")
+    for name, episodes in config.episodes.items():
+        where = f"episodes.{name}"
+        cls, settings = component(PLAYS, episodes.play, f"{where}.play")
+        wanted = cls.environment  # type: ignore[attr-defined]
+        if not issubclass(played, ENVIRONMENTS.get(wanted)):
+            raise ConfigError(
+                f"{where}.play: {episodes.play['name']!r} plays {wanted!r}, the scenario's "
+                f"environment is {config.environment['name']!r}"
+            )
+        try:
+            cls(settings)
+        except FacilitateError as error:
+            raise ConfigError(f"{where}.{error}") from error
 
 
 def _channel(conversation: ConversationConfig, where: str) -> None:
@@ -281,8 +304,28 @@ def _analysis(config: ScenarioConfig) -> None:
             raise ConfigError(f"{key}: given {pair}, expected two different arms, [first, second]")
         for arm in pair:
             _known(key, arm, config.arms, "arm")
+    for i, entry in enumerate(analysis.episodes):
+        _compared_episodes(config, f"analysis.episodes[{i}]", entry)
     if pairs and not config.splits.test:
         raise ConfigError(f"splits.test: given 0, but {pairs[0][0]} compares arms on test cases")
+
+
+def _compared_episodes(config: ScenarioConfig, key: str, entry: Sequence[str]) -> None:
+    """Check that two sets of episodes have the measure by which they are compared."""
+    if len(entry) not in (2, 3) or entry[0] == entry[1]:
+        raise ConfigError(
+            f"{key}: given {list(entry)}, expected two different names of episodes and perhaps a "
+            "measure, [first, second] or [first, second, measure]"
+        )
+    for name in entry[:2]:
+        _known(key, name, config.episodes, "set of episodes")
+    first, second = (
+        [m.name for m in component(PLAYS, config.episodes[name].play)[0].measures]  # type: ignore[attr-defined]
+        for name in entry[:2]
+    )
+    measure = entry[2] if len(entry) == 3 else first[0]
+    _known(key, measure, first, "measure")
+    _known(key, measure, second, "measure")
 
 
 # -- small checks -----------------------------------------------------------------------------

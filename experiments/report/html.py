@@ -20,6 +20,7 @@ from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import has_population
 from experiments.engine.build import build_environment
 from experiments.report import cells as tables
+from experiments.report import episodes as played
 from experiments.report import figures
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
@@ -75,6 +76,7 @@ def render_report(
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),
+        _episodes(analysis),
         _checks(analysis),
         _delivered(data),
         _conversations(rooms, rooms_missing),
@@ -175,6 +177,23 @@ def _judges(analysis: Analysis) -> Section:
             tables.conversations_table(analysis),
             tables.possible_table(analysis),
             tables.reliance_table(analysis),
+        ),
+    )
+
+
+def _episodes(analysis: Analysis) -> Section:
+    return Section(
+        "episodes",
+        "What happened in the game",
+        figures=_figure(
+            figures.episodes(analysis.episodes),
+            f"The measure that is compared. {_basis(analysis)}. Dotted: the environment's "
+            "references.",
+        ),
+        tables=_some(
+            played.episodes_table(analysis.episodes),
+            played.regrets_table(analysis.episodes),
+            played.episode_comparisons_table(analysis.episodes),
         ),
     )
 

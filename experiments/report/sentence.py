@@ -5,6 +5,7 @@ from __future__ import annotations
 from experiments.analysis.analysis import Analysis, Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
+from experiments.report.episodes import episodes_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -12,8 +13,11 @@ def first_sentence(analysis: Analysis) -> str:
 
     "More" and "less" are said only if the paired interval over seeds excludes zero; otherwise the
     sentence says that no difference was detected and how large one could have been missed. A
-    scenario without arms to compare reports its judges.
+    scenario without arms to compare reports its episodes or, without any, its judges.
     """
+    if analysis.primary is None and analysis.episodes.results:
+        where, doubt = environment_name(analysis), _illustrative(analysis)
+        return episodes_sentence(analysis.episodes, where, analysis.seeds, doubt)
     if analysis.primary is None:
         return _judges(analysis)
     primary = analysis.primary

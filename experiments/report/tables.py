@@ -24,6 +24,11 @@ from experiments.report.cells import (
     possible_table,
     reliance_table,
 )
+from experiments.report.episodes import (
+    episode_comparisons_table,
+    episodes_table,
+    regrets_table,
+)
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.runs.directory import RunDirectory
 
@@ -68,10 +73,16 @@ def print_analysis(
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
     tables = [*main, possible_table(analysis), reliance_table(analysis)]
+    played = [
+        episodes_table(analysis.episodes),
+        regrets_table(analysis.episodes),
+        episode_comparisons_table(analysis.episodes),
+    ]
+    tables += played
     if analysis.arms:
         tables += [arms_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [arms_table(analysis)] if analysis.arms else main[1:]
+        tables = [arms_table(analysis)] if analysis.arms else [*main[1:], *played[:1]]
     print_tables(title, tables, first_sentence(analysis), console)
 
 
