@@ -108,14 +108,14 @@ def _verdict(
     )
     if estimate.sign() is None:
         return (
-            f"On {where}, the {measure.meaning} was {values} with {one.label} and {two.label} ({over}; "
-            f"no claim about other seeds: {estimate.reason})"
+            f"On {where}, the {measure.meaning} was {values} with {one.label} and {two.label} "
+            f"({over}; no claim about other seeds: {estimate.reason})"
         )
     basis = f"difference {_difference(measure, estimate)}, paired over {over}"
     if estimate.sign() == 0:
         return (
-            f"No difference detected on {where}: the {measure.meaning} was {values} with {one.label} "
-            f"and {two.label} ({basis})"
+            f"No difference detected on {where}: the {measure.meaning} was {values} with "
+            f"{one.label} and {two.label} ({basis})"
         )
     word = "higher" if (estimate.value or 0) > 0 else "lower"
     return (

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from coordination.ledger.schema import TABLES
@@ -119,10 +118,3 @@ def test_what_cannot_be_is_refused_in_one_line(override, told):
     with pytest.raises((ConfigError, UnknownNameError)) as refused:
         scenario("dec_tiger", override)
     assert told in str(refused.value) and "\n" not in str(refused.value)
-
-
-def test_a_measure_that_is_never_defined_is_null_with_a_reason(tmp_path):
-    """Advice that equals the estimate has no weight: with errors that correlate wholly, none has."""
-    config = scenario("advice", "conversations={}", "environment.correlation=0.99")
-    metrics = run_scenario(config, tmp_path / "run", NullProgress()).summary["metrics"]
-    assert np.isfinite(metrics["episodes.person.error_ratio"]["value"])
