@@ -31,5 +31,6 @@ OBJECTIVES = Registry(
         "facilitation": "agents.learning.objectives:Facilitation",
         "alignment": "agents.learning.objectives:Alignment",
         "truth": "agents.learning.objectives:Truth",
+        "weak_labels": "agents.learning.weak_to_strong.objective:WeakLabels",
     },
 )

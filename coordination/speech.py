@@ -50,9 +50,7 @@ _HEADING_COLON = re.compile(r"(?<!\d):|:(?!\d)")
 _E, _I = "[eéèêëēеёҽєɘε℮]", "[iíìîïıіїιɪ1l|!]"
 _LIKE_VERIFIED = f"[vѵνᴠʋ]{_E}[rгᴦʀɼř]{_I}[fƒғϝꜰ]{_I}{_E}[dԁɗďđ]"
 # "verified", or letters of other alphabets that look like it.
-_VERIFIED = re.compile(
-    rf"\(\W{{0,8}}(?:(?:un|not\s+)?{_LIKE_VERIFIED})\b[^)\n]{{0,40}}\)", re.IGNORECASE
-)
+_VERIFIED = re.compile(rf"\(\W{{0,8}}(?:un|not\s+)?{_LIKE_VERIFIED}", re.IGNORECASE)
 _VERIFIED_PREFIX = re.compile(
     rf"\b{_LIKE_VERIFIED}(?=\s*(?:quotes?|evidence|facts?)?\s*:)", re.IGNORECASE
 )
@@ -109,7 +107,7 @@ def _once(text: str) -> str:
     )
     text = _SPACES.sub(" ", text.translate(_BRACKETS))
     text = _LONG_WORD.sub(r"\1 ", text)
-    text = _VERIFIED.sub("(claimed)", text)
+    text = _VERIFIED.sub("(claimed", text)
     text = _VERIFIED_PREFIX.sub("claimed", text)
     lines = [line for long in text.split("\n") for line in _split(long.strip())]
     text = "\n".join(_plain_start(line) for line in lines)

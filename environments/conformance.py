@@ -211,11 +211,17 @@ def _sealed(p: _Probe) -> str:
 
 
 def _position(p: _Probe) -> str:
-    """Truth must be uniform over positions, also given any coarse public column."""
+    """Truth must be uniform over positions, also given any coarse public column but the topic.
+
+    What a topic means is there to be learned (`Environment.topics`).
+    """
     groups = {"": np.zeros(len(p.truth), dtype=np.int64)}
     for divisor in (2, 3, p.env.max_options):
         groups[f" given case_id modulo {divisor}"] = p.all_ids % divisor
+    topic = p.env.topics(p.all_ids)
     for name, value in p.cases.public.items():
+        if p.env.n_topics > 1 and np.array_equal(value, topic):
+            continue
         if value.ndim == 1 and value.dtype.kind in "iub" and len(np.unique(value)) <= 16:
             groups[f" given {name}"] = value
     for where, column in groups.items():

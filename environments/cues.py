@@ -45,8 +45,9 @@ class Cues(GeneratedEnvironment):
     """A cue recurs, and the option that it speaks for is hidden: what there is to be learned.
 
     Spaces: K = ``n_options`` and E = 1. The public context names the cue. Cue c speaks for option
-    r(c), drawn once for the world; the truth of a case is r(c) with probability ``validity`` and
-    any other option alike. Item 0 is the rule for the case's cue, with exact log-likelihoods.
+    r(c), drawn once for the world so that each option is meant by equally many cues (± 1). The
+    truth of a case is r(c) with probability ``validity`` and any other option alike. Item 0 is the
+    rule for the case's cue, with exact log-likelihoods.
 
     Information groups: ``public`` (the cue alone: the flat prior) and ``source`` (the rule too).
     Who sees the rule is right with probability ``validity``; who knows the cue alone is at chance,
@@ -69,9 +70,8 @@ class Cues(GeneratedEnvironment):
             )
         )
         super().__init__(config, plan)
-        cues = np.arange(config.n_cues)
-        rule = Keyed(config.world_seed, "cues.rule").integers(config.n_options, cues)
-        self._rule: NDArray[np.int64] = frozen(rule)
+        order = Keyed(config.world_seed, "cues.rule").permutation(config.n_cues, 0)
+        self._rule: NDArray[np.int64] = frozen(order % config.n_options)
         v, k = config.validity, config.n_options
         self._llr: NDArray[np.float64] = frozen(
             np.log(np.where(np.eye(k, dtype=bool), v, (1 - v) / (k - 1)))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -42,6 +43,7 @@ ROUNDS = 40
 """Rounds in which many episodes are compared with single ones, at most."""
 SAMPLE = 16
 """Episodes that are compared."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Outside = type[ParallelEnv] | type[AECEnv] | type[gymnasium.Env]
 
@@ -129,7 +131,8 @@ def _run(name: str, check: Callable[[], str]) -> Finding:
     except Exception as problem:  # a broken environment may raise anything; report, don't die
         line = " ".join(f"{type(problem).__name__}: {problem}".split())
         return Finding(name, False, f"raised {line[:300]}")
-    hints = sorted({" ".join(str(w.message).split()) for w in seen if w.category is UserWarning})
+    said = {_COLOUR.sub("", " ".join(str(w.message).split())) for w in seen}
+    hints = sorted(hint for hint in said if "Casting input x" not in hint)  # a scalar in a Box
     return Finding(name, True, "; ".join([detail, *(f"warns: {hint}" for hint in hints)]))
 
 

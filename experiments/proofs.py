@@ -18,6 +18,7 @@ PIECES = {
     "opinion network": "environments.opinion_network.proofs",
     "dec-tiger": "environments.dec_tiger.proofs",
     "diagnosis": "environments.diagnosis.proofs",
+    "computation tree": "environments.computation_tree.proofs",
     "plan explanation": "environments.plan_explanation.proofs",
     "adapters": "environments.adapters.proofs",
     "human proxy": "agents.human_proxy.proofs",

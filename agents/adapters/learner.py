@@ -23,6 +23,7 @@ from agents.adapters.config import check
 from agents.language_model.config import LanguageModelConfig
 from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
 from agents.learning.learner import SupervisedLearner
+from agents.learning.ranks import Ranks
 from agents.learning.settings import LearnerSettings
 from environments.core.errors import ConfigError
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from agents.adapters.bank import AdapterBank
 
-_TRIAL = -1
-"""The bank's number of an adapter that is being warm-started; agents' ids are not negative."""
+_TRIAL = 2**62
+"""The bank's number of an adapter that is being warm-started; no agent's id is that large."""
 
 
 class AdapterLearner(SupervisedLearner):
@@ -49,12 +50,13 @@ class AdapterLearner(SupervisedLearner):
         seed: int,
         students: Mapping[int, int],
         vocabulary: Sequence[str] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         from agents.adapters.bank import AdapterBank
         from agents.adapters.optimizer import AdamW
 
         check(settings.adapter)
-        super().__init__(config, settings, seed, students, vocabulary)
+        super().__init__(config, settings, seed, students, vocabulary, ranks)
         adapted = self._backbone.adapted
         if adapted is None:
             raise ConfigError("learner.adapter.rank: given 0, allowed: 1 or more to train adapters")

@@ -202,7 +202,7 @@ class Backbone:
         if not self._linear_head:
             return self.model(**inputs, use_cache=False).logits[rows, positions]
         head = self.model.get_output_embeddings()
-        hidden = self._hidden(inputs, rows, positions)
+        hidden = self.hidden_at(inputs, rows, positions)
         return torch.nn.functional.linear(hidden, head.weight, getattr(head, "bias", None))
 
     def log_odds_at(
@@ -216,14 +216,15 @@ class Backbone:
             logits = self.logits_at(inputs, rows, positions)
             return logits[:, self.yes] - logits[:, self.no]
         head = self.model.get_output_embeddings()
-        hidden = self._hidden(inputs, rows, positions)
+        hidden = self.hidden_at(inputs, rows, positions)
         odds = hidden @ (head.weight[self.yes] - head.weight[self.no])
         bias = getattr(head, "bias", None)
         return odds if bias is None else odds + (bias[self.yes] - bias[self.no])
 
-    def _hidden(
+    def hidden_at(
         self, inputs: Mapping[str, Any], rows: torch.Tensor, positions: torch.Tensor
     ) -> torch.Tensor:
+        """Return the last hidden state at chosen positions, shape [Q, H]; see `logits_at`."""
         return self.model.base_model(**inputs, use_cache=False).last_hidden_state[rows, positions]
 
     def _check_head(self) -> bool:
@@ -258,8 +259,11 @@ class Backbone:
 
 
 def to_numpy(value: torch.Tensor) -> np.ndarray:
-    """Return a read-only float32 copy."""
-    return frozen(value.detach().float().cpu().numpy().copy())
+    """Return a read-only copy, float32 or longer."""
+    import torch
+
+    wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+    return frozen(wide.cpu().numpy().copy())
 
 
 def _require_token(tokenizer: Any, token: str) -> None:

@@ -8,7 +8,7 @@ from environments.core.errors import ConfigError
 
 SCORING = ("verdict", "option")
 STYLES = ("auto", "plain", "instruct")
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
 @dataclass
@@ -27,7 +27,7 @@ class ModelConfig:
     max_length: int = 512
     """Longest sequence in tokens, read and written; a loaded model's own limit is kept too."""
     dtype: str = "float32"
-    """float32, bfloat16 or float16; learners need float32."""
+    """float32, float64, bfloat16 or float16; learners need one of the first two."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 

@@ -50,6 +50,7 @@ def find_device(name: str) -> torch.device:
 
 def build(config: ModelConfig, vocabulary: Sequence[str]) -> tuple[Any, Any]:
     """Return a word tokenizer and a model with the usual size names of its architecture."""
+    import torch
     from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
     if not vocabulary:
@@ -88,7 +89,7 @@ def build(config: ModelConfig, vocabulary: Sequence[str]) -> tuple[Any, Any]:
             f"policy.model.architecture: {config.architecture!r} cannot be built with these sizes "
             f"({_first_line(error)})"
         ) from error
-    return tokenizer, model
+    return tokenizer, model.to(getattr(torch, config.dtype))
 
 
 def load(config: ModelConfig) -> tuple[Any, Any]:

@@ -243,20 +243,26 @@ def score(backbone: Backbone, batch: Batch) -> torch.Tensor:
     """Return the scores of all options under the bound weights, differentiable.
 
     Returns:
-        [n, K] float32; `HIDDEN` where an option does not exist.
+        [n, K] float32 (float64 of a float64 model); `HIDDEN` where an option does not exist.
     """
     import torch
 
     if backbone.config.scoring == "verdict":
-        terms = backbone.log_odds_at(batch.inputs, batch.rows, batch.positions).float()
+        terms = _wide(backbone.log_odds_at(batch.inputs, batch.rows, batch.positions))
     else:
-        logits = backbone.logits_at(batch.inputs, batch.rows, batch.positions).float()
+        logits = _wide(backbone.logits_at(batch.inputs, batch.rows, batch.positions))
         terms = logits.log_softmax(-1).gather(1, batch.targets[:, None])[:, 0]
     total = torch.zeros(batch.exists.numel(), dtype=terms.dtype, device=terms.device)
     scores = total.index_add(0, batch.slots, terms).view(batch.exists.shape)
     if backbone.config.normalize_length:
         scores = scores / batch.lengths
     return scores.masked_fill(~batch.exists, HIDDEN)
+
+
+def _wide(terms: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return terms.to(torch.promote_types(terms.dtype, torch.float32))
 
 
 def micro_batches(

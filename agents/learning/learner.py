@@ -19,6 +19,8 @@ exactly as it was).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +28,8 @@ from numpy.typing import NDArray
 
 from agents.language_model.config import LanguageModelConfig
 from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
-from agents.learning.settings import LearnerSettings
+from agents.learning.ranks import Ranks
+from agents.learning.settings import LearnerSettings, check_distributed
 from agents.learning.student import Student
 from environments.core.errors import ConfigError, DataError
 from environments.core.keyed import Keyed
@@ -46,6 +49,7 @@ class SupervisedLearner:
         seed: Keys the initial weights of a model built from scratch.
         students: Agent id of each student that this learner owns to its replicate.
         vocabulary: The environment's words; needed if ``config.model.path`` is empty.
+        ranks: The processes that train these students together; none: this one alone.
 
     Raises:
         ConfigError: For settings that cannot train.
@@ -58,17 +62,19 @@ class SupervisedLearner:
         seed: int,
         students: Mapping[int, int],
         vocabulary: Sequence[str] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         from agents.language_model.backbone import Backbone
 
         _check(settings)
-        if config.model.dtype != "float32":
+        if config.model.dtype not in ("float32", "float64"):
             raise ConfigError(
-                f"policy.model.dtype: got {config.model.dtype!r} for a student, allowed: float32 "
-                "(sums of small updates are lost in shorter numbers)"
+                f"policy.model.dtype: got {config.model.dtype!r} for a student, allowed: float32, "
+                "float64 (sums of small updates are lost in shorter numbers)"
             )
         self.settings = settings
         self.seed = seed
+        self.ranks = ranks or Ranks()
         self._backbone = Backbone(config, vocabulary, settings.device, settings.adapter)
         self._replicate = {int(student): int(r) for student, r in sorted(students.items())}
         self._order = Keyed(seed, "learner/order")
@@ -81,6 +87,11 @@ class SupervisedLearner:
     def students(self) -> tuple[int, ...]:
         """Agent ids of the students that this learner owns, sorted."""
         return tuple(self._replicate)
+
+    @property
+    def device(self) -> torch.device:
+        """What this learner computes on."""
+        return self._backbone.device
 
     # -- beginnings ------------------------------------------------------------------------
 
@@ -212,6 +223,7 @@ class SupervisedLearner:
             learning_rate,
             self.settings.weight_decay,
             self.settings.clip_norm,
+            self.ranks,
         )
 
     def _same_cases(
@@ -258,16 +270,30 @@ class SupervisedLearner:
         for student, total in totals.items():
             self._losses[student] = total / (len(rows) * self.settings.epochs)
 
-    def _batches(self, texts: CaseTexts, place: NDArray[np.int64], width: int) -> list[Batch]:
-        """Return padded minibatches of the cases at these places of the texts, in order."""
+    def _batches(self, texts: CaseTexts, place: NDArray[np.int64], width: int) -> list[list[_Part]]:
+        """Return minibatches of the cases at these places of the texts, in order.
+
+        A minibatch is this rank's part of it, in ``distributed.accumulation`` padded pieces.
+        """
         from agents.language_model.scoring import collate
 
         cases = self._encoded(texts, place)
         size = self.settings.batch_size
-        return [
-            collate(self._backbone, cases[start : start + size], width)
-            for start in range(0, len(cases), size)
-        ]
+        batches = []
+        for start in range(0, len(cases), size):
+            whole = cases[start : start + size]
+            cuts = self.ranks.parts(len(whole), self.settings.distributed.accumulation)
+            batches.append(
+                [
+                    _Part(
+                        slice(start + cut.start, start + cut.stop),
+                        share,
+                        collate(self._backbone, whole[cut], width),
+                    )
+                    for cut, share in cuts
+                ]
+            )
+        return batches
 
     def _encoded(self, texts: CaseTexts, place: NDArray[np.int64]) -> list[Encoded]:
         """Return the prompts of the cases at these places of the texts."""
@@ -294,30 +320,60 @@ class SupervisedLearner:
     def _pass(
         self,
         student: Student,
-        batches: Sequence[Batch],
+        batches: Sequence[Sequence[_Part]],
         order: NDArray[np.int64],
         target: NDArray[np.float64],
         weight: NDArray[np.float64],
     ) -> float:
-        """Step once on every minibatch; return the summed loss of all samples."""
+        """Step once on every minibatch; return the summed loss of all samples, over all ranks."""
         import torch
 
+        student.bind(self._backbone)
+        clean = np.where((weight > 0)[:, None], target, 0.0)[order]
+        goals = torch.tensor(
+            clean * weight[order, None],
+            dtype=self._backbone.model.dtype,
+            device=self._backbone.device,
+        )
+        size = self.settings.batch_size
+        losses: list[torch.Tensor] = []
+        for index, parts in enumerate(batches):
+            if (weight[order[index * size : (index + 1) * size]] > 0).any():
+                student.descend(self._losses_of(parts, goals, losses))
+        return self.ranks.total(float(torch.stack(losses).sum()) if losses else 0.0)
+
+    def _losses_of(
+        self, parts: Sequence[_Part], goals: torch.Tensor, losses: list[torch.Tensor]
+    ) -> Iterator[torch.Tensor]:
+        """Yield each piece's share of its minibatch's loss; note the sum over its samples."""
         from agents.language_model.scoring import score
 
-        self._backbone.bind(student.parameters)
-        device = self._backbone.device
-        clean = np.where((weight > 0)[:, None], target, 0.0)[order]
-        goals = torch.tensor(clean * weight[order, None], dtype=torch.float32, device=device)
-        size = self.settings.batch_size
-        losses = []
-        for index, batch in enumerate(batches):
-            span = slice(index * size, (index + 1) * size)
-            if not (weight[order[span]] > 0).any():
-                continue
-            loss = weighted_cross_entropy(score(self._backbone, batch), goals[span])
-            student.step(loss)
-            losses.append(loss.detach() * len(goals[span]))
-        return float(torch.stack(losses).sum()) if losses else 0.0
+        for part in parts:
+            with self._precision():
+                scores = score(self._backbone, part.batch)
+            mean = weighted_cross_entropy(scores, goals[part.span])
+            if part.share:
+                losses.append(mean.detach() * (part.span.stop - part.span.start))
+            # One rank and one piece: the whole loss, to the bit.
+            yield mean if part.share == 1.0 else mean * part.share
+
+    def _precision(self) -> AbstractContextManager:
+        if self.settings.distributed.precision == "float32":
+            return nullcontext()
+        import torch
+
+        return torch.autocast(self._backbone.device.type, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a minibatch that is computed at once."""
+
+    span: slice
+    """Its samples, among all of the pass."""
+    share: float
+    """Its samples over those of the minibatch; 0 for a piece that only keeps step."""
+    batch: Batch
 
 
 def weighted_cross_entropy(scores: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
@@ -345,3 +401,4 @@ def _check(settings: LearnerSettings) -> None:
         given = getattr(settings, key)
         if not 0.0 < given < float("inf"):
             raise ConfigError(f"learner.{key}: got {given}, allowed: above 0")
+    check_distributed(settings)

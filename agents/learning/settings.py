@@ -5,6 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agents.adapters.config import AdapterConfig
+from environments.core.errors import ConfigError, UnknownNameError
+
+STRATEGIES = ("data_parallel", "fsdp")
+PRECISIONS = ("float32", "bfloat16")
+BACKENDS = ("auto", "gloo", "nccl")
+
+
+@dataclass
+class DistributedConfig:
+    """Ranks that train the same students together, and how a step is computed on each."""
+
+    ranks: int = 1
+    """Processes of one learner; each computes its part of every minibatch."""
+    strategy: str = "data_parallel"
+    """data_parallel: every rank holds every student; fsdp: ranks share parameters, gradients and
+    optimizer state among themselves (FSDP2), for models that do not fit on one device."""
+    precision: str = "float32"
+    """float32, or bfloat16 for matrix products (weights and optimizer stay float32)."""
+    accumulation: int = 1
+    """Pieces of a rank's part of a minibatch that are computed one after another: less memory for
+    activations, the same step."""
+    compile: bool = False
+    """Compile the model with ``torch.compile``."""
+    backend: str = "auto"
+    """torch.distributed's: gloo, nccl, or auto (nccl where ranks compute on GPUs)."""
 
 
 @dataclass
@@ -13,7 +38,7 @@ class LearnerSettings:
 
     learning_rate: float = 1e-3
     batch_size: int = 32
-    """Cases of a minibatch."""
+    """Cases of a minibatch, over all ranks."""
     epochs: int = 1
     """Passes over each tick's samples; the first in the order submitted, further ones permuted."""
     weight_decay: float = 0.01
@@ -25,3 +50,54 @@ class LearnerSettings:
     """auto, cpu, cuda or cuda:N."""
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     """With ``adapter.rank`` above 0, students share a frozen base and each trains an adapter."""
+    distributed: DistributedConfig = field(default_factory=DistributedConfig)
+
+
+def check_distributed(settings: LearnerSettings) -> None:
+    """Refuse ranks that cannot train together.
+
+    Raises:
+        ConfigError: One line naming the key, what was given and what is allowed.
+    """
+    given, where = settings.distributed, "learner.distributed"
+    for key, least in (("ranks", 1), ("accumulation", 1)):
+        if getattr(given, key) < least:
+            raise ConfigError(
+                f"{where}.{key}: given {getattr(given, key)}, allowed: {least} or more"
+            )
+    for key, allowed in (
+        ("strategy", STRATEGIES),
+        ("precision", PRECISIONS),
+        ("backend", BACKENDS),
+    ):
+        if getattr(given, key) not in allowed:
+            raise UnknownNameError(key, getattr(given, key), allowed, f"{where}.{key}")
+    if given.ranks > settings.batch_size:
+        raise ConfigError(
+            f"{where}.ranks: given {given.ranks}, but a minibatch has {settings.batch_size} "
+            f"samples (learner.batch_size; allowed: 1 to {settings.batch_size})"
+        )
+    if given.strategy == "fsdp" and given.ranks == 1:
+        raise ConfigError(
+            f"{where}.strategy: given 'fsdp' with 1 rank, which has nobody to share the model "
+            f"with (allowed: data_parallel, or {where}.ranks of 2 or more)"
+        )
+    if given.ranks > 1 and ":" in settings.device:
+        raise ConfigError(
+            f"learner.device: given {settings.device!r}, one GPU, with {where}.ranks="
+            f"{given.ranks}, allowed: auto, cpu, cuda"
+        )
+    if given.backend == "nccl" and settings.device == "cpu":
+        raise ConfigError(
+            f"{where}.backend: given 'nccl' with learner.device=cpu, allowed: auto, gloo"
+        )
+    if settings.adapter.rank and given != DistributedConfig():
+        raise ConfigError(
+            f"{where}: given {_changed(given)} with learner.adapter.rank={settings.adapter.rank}; "
+            "adapters are spread by runtime.learner_hosts, one rank each (allowed: the defaults)"
+        )
+
+
+def _changed(given: DistributedConfig) -> str:
+    own = vars(DistributedConfig())
+    return ", ".join(f"{key}={value}" for key, value in vars(given).items() if value != own[key])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.language_model.backbone import to_numpy
+from agents.language_model.backbone import Backbone, to_numpy
 from agents.learning.interface import Weights
+from agents.learning.ranks import Ranks
 from environments.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Student:
         learning_rate: Constant learning rate.
         weight_decay: Decoupled weight decay.
         clip_norm: Greatest norm of the gradient; 0 for no limit.
+        ranks: The processes that train this student together; none: this one alone.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class Student:
         learning_rate: float,
         weight_decay: float,
         clip_norm: float,
+        ranks: Ranks | None = None,
     ) -> None:
         import torch
 
         self._clip = clip_norm
+        self._ranks = ranks or Ranks()
         first = next(iter(tensors.values()))
         flat = torch.cat([value.reshape(-1) for value in tensors.values()])
         grad = torch.zeros_like(flat)
@@ -58,20 +62,34 @@ class Student:
             fused=first.device.type in ("cpu", "cuda"),
         )
 
-    def step(self, loss: torch.Tensor) -> None:
-        """Descend the gradient of a loss computed with `parameters`."""
+    def bind(self, backbone: Backbone) -> None:
+        """Make a model compute with this student's parameters."""
+        backbone.bind(self.parameters)
+
+    def step(self, *losses: torch.Tensor) -> None:
+        """Descend the gradient of the sum of losses computed with `parameters`."""
+        self.descend(losses)
+
+    def descend(self, losses: Iterable[torch.Tensor]) -> None:
+        """Descend the gradient of a sum of losses, over all ranks.
+
+        Args:
+            losses: This rank's terms; each is asked for when the one before is done with.
+        """
         import torch
 
         grad = self._flat.grad
         assert grad is not None
         grad.zero_()
-        loss.backward()
+        for loss in losses:
+            loss.backward()
+        self._ranks.sum_(grad)
         if self._clip > 0:
             torch.nn.utils.clip_grad_norm_([self._flat], self._clip)
         self._optimizer.step()
 
     def weights(self) -> Weights:
-        """Return read-only float32 copies of the parameters."""
+        """Return read-only copies of the parameters (see `to_numpy`)."""
         return {name: to_numpy(value) for name, value in self.parameters.items()}
 
     def state(self) -> dict[str, Weights]:
@@ -83,7 +101,7 @@ class Student:
             state[key] = {
                 name: to_numpy(flat[start:stop].view(self._shapes[name]))
                 if flat is not None
-                else np.zeros(tuple(self._shapes[name]), dtype=np.float32)
+                else np.zeros_like(state["weights"][name])
                 for name, start, stop in self._spans()
             }
         steps = int(moments["step"].item()) if moments else 0

@@ -56,7 +56,7 @@ def block_digests(table_name: str, rows: Columns) -> dict[int, str]:
     blocks, starts = np.unique(ordered["block"], return_index=True)
     ends = np.append(starts[1:], ordered.n)
     return {
-        int(block): _hash_rows(table_name, ordered.take(np.arange(start, end)))
+        int(block): _hash_rows(table_name, ordered.rows(start, end))
         for block, start, end in zip(blocks, starts, ends, strict=True)
     }
 

@@ -2,7 +2,8 @@
 
 Agents have ids 0 … n-1. Communities are equal stretches of ids (sizes differ by one at most). In
 each community the kinds of agents are spread by a keyed permutation, and each kind has its exact
-share there, up to one agent. Nothing is stored: kind and community of any agent, and the j-th agent
+share there, up to one agent (and in the whole, unless communities have hardly more agents than
+there are kinds). Nothing is stored: kind and community of any agent, and the j-th agent
 of a kind, are found by arithmetic, on any shard.
 """
 
@@ -49,12 +50,13 @@ class Roster:
         edges = np.minimum(np.cumsum([0.0, *fractions]), 1.0)
         edges[-1] = 1.0
         short = size // communities
-        # Only two sizes of community exist; cuts[z, k] is where kind k begins in one of short + z.
-        self._cuts: Ints = np.array(
-            [np.rint(edges * (short + z)).astype(np.int64) for z in (0, 1)], dtype=np.int64
-        )
         self._short = short
         self._longer = size - short * communities  # the first so many communities have one more
+        # cuts[c, k] is where kind k begins in community c. Rounding runs on from community to
+        # community, so that a rare kind lives in some even where no single one is due an agent.
+        ends = self.first_of(np.arange(communities + 1))
+        before = np.rint(edges * ends[:, None]).astype(np.int64)
+        self._cuts: Ints = np.maximum.accumulate(np.diff(before, axis=0), axis=1)
 
     # -- communities -----------------------------------------------------------------------
 
@@ -85,13 +87,12 @@ class Roster:
 
     def count_in(self, kind: int, community: Ints) -> Ints:
         """Return how many agents of a kind live in each community, [N]."""
-        cuts = self._cuts[(community < self._longer).astype(np.int64)]
-        return cuts[:, kind + 1] - cuts[:, kind]
+        return self._cuts[community, kind + 1] - self._cuts[community, kind]
 
     def rank_of(self, agent_id: Ints, kind: int) -> Ints:
         """Return the rank among all agents of a kind, [N]; the agents are of that kind."""
         place, community = self._place(agent_id)
-        begin = self._cuts[(community < self._longer).astype(np.int64), kind]
+        begin = self._cuts[community, kind]
         return self._starts[kind][community] + place - begin
 
     def member(self, kind: int, rank: Ints) -> Ints:
@@ -103,8 +104,7 @@ class Roster:
 
     def member_in(self, kind: int, community: Ints, rank: Ints) -> Ints:
         """Return the agents with these ranks among a kind in their community, [N]."""
-        longer = (community < self._longer).astype(np.int64)
-        place = self._cuts[longer, kind] + rank
+        place = self._cuts[community, kind] + rank
         return self.first_of(community) + self._unshuffled(place, community)
 
     # -- inside ----------------------------------------------------------------------------
@@ -135,10 +135,9 @@ class Roster:
         return self._shuffle.backward(place, size, community)
 
     def _kind_at(self, place: Ints, community: Ints) -> Ints:
-        cuts = self._cuts[(community < self._longer).astype(np.int64)]
         kind = np.zeros(len(place), dtype=np.int64)
         for k in range(1, self.kinds):
-            kind += place >= cuts[:, k]
+            kind += place >= self._cuts[community, k]
         return kind
 
 

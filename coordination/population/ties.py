@@ -113,13 +113,16 @@ def build_ties(config: TopologyConfig, roster: Roster, seed: int) -> Ties | None
     return ties_of(roster.size, GENERATORS[config.name](config, roster, draw))
 
 
+_BY_DEGREE = ("random", "ring", "small_world", "scale_free", "communities")
+
+
 def check_topology(config: TopologyConfig, size: int) -> None:
     """Refuse what no topology can be; errors as `build_ties`."""
     known = (MIXED, *GENERATORS, "edge_list")
     where = "population.topology"
     if config.name not in known:
         raise UnknownNameError("topology", config.name, known, f"{where}.name")
-    if not 1 <= config.degree < max(size, 2):
+    if config.name in _BY_DEGREE and not 1 <= config.degree < max(size, 2):
         raise ConfigError(f"{where}.degree: given {config.degree}, allowed: 1 to {size - 1}")
     if config.name in ("ring", "small_world") and config.degree % 2:
         raise ConfigError(f"{where}.degree: given {config.degree}, {config.name} needs an even one")

@@ -298,19 +298,13 @@ class ComputationTree(GeneratedEnvironment, Decomposable):
         return BatchedCrossExamination(self)
 
     def reference_values(self) -> Mapping[str, Reference]:
-        """Return exact numbers: accuracies alone and with the source, and what checking costs."""
+        """Return exact accuracies, alone and with the source."""
         return {
             "chance": Reference(1.0 / self.max_options, "accuracy of a blind guess"),
             "no_communication": Reference(
                 1.0 / self.max_options, "accuracy of the judge alone: candidates tell nothing"
             ),
             "full_information": Reference(1.0, "accuracy of who sees the source"),
-            "checks": Reference(
-                float(self.law.depth), "nodes that a judge checks in a recursive debate, at most"
-            ),
-            "amplification_budget": Reference(
-                float(self.law.n_nodes - 1), "sub-claims that make amplification exact"
-            ),
         }
 
     # -- text ------------------------------------------------------------------------------

@@ -72,6 +72,10 @@ class Columns(Mapping[str, np.ndarray]):
         """Return a copy with columns added or replaced."""
         return Columns({**self._data, **columns})
 
+    def rows(self, start: int, stop: int) -> Columns:
+        """Return the rows from ``start`` to before ``stop``, without a copy."""
+        return Columns({name: value[start:stop] for name, value in self._data.items()})
+
     def select(self, names: Iterable[str]) -> Columns:
         """Return the named columns only, in that order."""
         return Columns({name: self._data[name] for name in names})
@@ -124,8 +128,19 @@ def _canonical_bytes(value: np.ndarray) -> bytes:
     return b"f" + np.where(np.isnan(plain), np.nan, plain).tobytes()
 
 
+def same_text(value: np.ndarray) -> bool:
+    """Say whether a text column holds one text (or None) throughout, as names of places do."""
+    if not value.size or not (value[0] is None or type(value[0]) is str):
+        return False
+    return bool(np.all(value == value[0]))
+
+
 def _text_bytes(flat: np.ndarray) -> bytes:
     """Return every length (-1 for None) as little-endian int64, then all UTF-8 bytes."""
+    if same_text(flat):
+        data = b"" if flat[0] is None else flat[0].encode()
+        length = -1 if flat[0] is None else len(data)
+        return np.full(len(flat), length, dtype="<i8").tobytes() + data * len(flat)
     array = pa.array(flat, type=pa.large_string())
     lengths = pc.fill_null(pc.binary_length(array), -1).to_numpy(zero_copy_only=False)
     head = np.ascontiguousarray(lengths, dtype="<i8").tobytes()
@@ -139,6 +154,8 @@ def _text_bytes(flat: np.ndarray) -> bytes:
 
 def _to_arrow(value: np.ndarray) -> pa.Array:
     if value.dtype.kind in "OU":
+        if same_text(value):
+            return pa.repeat(pa.scalar(value[0], type=pa.string()), len(value))
         return pa.array(value, type=pa.string())
     if value.ndim == 1:
         return pa.array(value)

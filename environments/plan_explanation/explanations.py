@@ -125,9 +125,9 @@ class Reconciliation:
         """Return an explanation in parts, each told before the step that needs it.
 
         The sets told grow; before step i the first i + 1 steps of the plan begin some plan that is
-        optimal in M^H + what was told. At the end that is a complete explanation, so no explanation
-        is smaller than an MCE; of those of that size the one told latest is returned (least sum of
-        set sizes over steps).
+        optimal in M^H + what was told, and before the last step the whole plan is one. At the end
+        that is a complete explanation, so no explanation is smaller than an MCE; of those of that
+        size the one told latest is returned (least sum of set sizes over steps).
 
         Returns:
             The steps before which something is told, with what.
@@ -145,6 +145,8 @@ class Reconciliation:
             for told in sets:
                 if not self._begins(told, prefix):
                     continue
+                if step == steps - 1 and not self.complete[told]:
+                    continue  # the plan would go on, in the human's eyes
                 ways = [
                     (size + told.bit_count(), (*chain, told))
                     for before, (size, chain) in best.items()

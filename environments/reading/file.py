@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ class ReadingFileConfig(EnvironmentConfig):
     """The file, ``.jsonl`` or ``.parquet``; an absolute path if hosts have other folders."""
     ignore_fields: list[str] = field(default_factory=list)
     """Fields of the rows that are not read; any other unknown field is an error."""
+    without_evidence: bool = False
+    """Whether rows are texts to classify: the question is the text, the options are the labels, and
+    there is neither passage nor evidence, so that nobody knows more than the public."""
+    closed_vocabulary: bool = False
+    """Whether models may be built from scratch, with the words of the file's public texts."""
     validation_fraction: float = 0.15
     """Share of the rows without split that goes to validation."""
     test_fraction: float = 0.15
@@ -104,7 +110,8 @@ class ReadingFile(Environment):
 
     def _read(self, path: Path) -> list[Record]:
         """Return the checked rows of the file; what a subclass with other fields overrides."""
-        return read_records(path, self.config.ignore_fields, check_row)
+        check = partial(check_row, without_evidence=self.config.without_evidence)
+        return read_records(path, self.config.ignore_fields, check)
 
     def _option_orders(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return which option of the file each position shows, [R, K]; padding stays last."""
@@ -120,6 +127,8 @@ class ReadingFile(Environment):
         llr = np.zeros((len(self._records), max(int(self._n_items.max()), 1), width))
         for row, record in enumerate(self._records):
             n, k = len(record.evidence), len(record.options)
+            if n == 0:
+                continue
             if self.numeric and record.llr is not None:
                 llr[row, :n, :k] = np.array(record.llr)[:, self._order[row, :k]]
             else:
@@ -223,8 +232,14 @@ class ReadingFile(Environment):
         return texts
 
     def vocabulary(self) -> Sequence[str]:
-        """Return nothing: a user's texts are open."""
-        return ()
+        """Return nothing, as a user's texts are open, or the file's words if called closed."""
+        if not self.config.closed_vocabulary:
+            return ()
+        words: set[str] = set()
+        for record in self._records:
+            for text in (record.context, record.question, *record.options):
+                words.update(text.split())
+        return tuple(sorted(words))
 
     def details(self) -> Mapping[str, Any]:
         """Return what the file holds: rows by split and by source."""

@@ -56,13 +56,14 @@ def split_sentences(passage: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def check_row(line: int, row: Any, ignore: Sequence[str]) -> Record:
+def check_row(line: int, row: Any, ignore: Sequence[str], without_evidence: bool = False) -> Record:
     """Return the checked row.
 
     Args:
         line: Its place in the file.
         row: What the line holds.
         ignore: Further fields that it may have.
+        without_evidence: Whether it has neither passage nor evidence.
 
     Raises:
         RowError: Saying what is wrong with it.
@@ -74,7 +75,7 @@ def check_row(line: int, row: Any, ignore: Sequence[str]) -> Record:
             raise RowError(f"has no {field}")
     options = _options(row["options"])
     answer = _answer(row["answer"], options)
-    evidence, llr = _evidence(row, len(options))
+    evidence, llr = _evidence(row, len(options), without_evidence)
     return Record(
         line=line,
         id=row_id(row, (question, *sorted(options))),
@@ -109,8 +110,12 @@ def _answer(value: Any, options: tuple[str, ...]) -> int:
 
 
 def _evidence(
-    row: dict[str, Any], n_options: int
+    row: dict[str, Any], n_options: int, without: bool
 ) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...] | None]:
+    if without:
+        if "passage" in row or "evidence" in row:
+            raise RowError("has a passage or evidence, but environment.without_evidence is set")
+        return (), ()
     if ("passage" in row) == ("evidence" in row):
         raise RowError("expected one of passage and evidence, not both or neither")
     if "passage" in row:

@@ -27,6 +27,7 @@ from experiments.analysis.estimate import Estimate
 from experiments.analysis.facilitation import facilitation_metrics, items_said, known_references
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
+from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
 
@@ -149,7 +150,8 @@ class _Bootstraps:
         self._made: dict[str, CrossedBootstrap] = {}
         if rows is None:
             return
-        for split in sorted(set(rows["split"].tolist())):
+        taught = {Split.TEACHING.value} if tables["labels"].n else set()
+        for split in sorted(set(rows["split"].tolist()) | taught):
             mine = rows.take(rows["split"] == split)
             replicate, case = mine["replicate"], mine["case_id"]
             if split == Split.TEACHING.value and tables["labels"].n:
@@ -257,6 +259,9 @@ def _arm(
         metrics["label_accuracy"] = Estimate.exact(1.0, labels.n, "the labels are the truth")
     spent = int(extra.get("truth_spent_by_arm", {}).get(arm, 0))
     metrics["truth_spent"] = Estimate.exact(spent, labels.n)
+    if config.weak_to_strong.supervisor:
+        metrics |= imitation_metrics(data, config, arm)
+        metrics["saliency"] = saliency_metric(extra, arm)
     given = int((labels["weight"] > 0).sum())
     return ArmResult(arm, chosen.label, sources, metrics, calibrated, curve, given)
 

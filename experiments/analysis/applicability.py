@@ -111,6 +111,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("messages_per_room", "messages said", _COUNT, ("speech",)),
     Metric("tokens_per_room", "tokens read and written by language models", _COUNT),
     Metric("turns_per_room", "turns taken, the decision included", _COUNT),
+    Metric("rulings_per_room", "rulings of the decider, in the room and in those opened below it "
+           "for sub-claims", _COUNT, ("one_decides",)),
     Metric("accuracy_per_kiloword", "right verdicts per 1 000 words said", _COUNT, ("speech",)),
     Metric("accuracy_per_kilotoken", "right verdicts per 1 000 tokens", _COUNT),
 )  # fmt: skip

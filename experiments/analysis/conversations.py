@@ -27,6 +27,7 @@ PER_ROOM = {"words_per_room": "words", "words_heard_per_room": "heard_words"} | 
     "messages_per_room": "messages",
     "tokens_per_room": "tokens",
     "turns_per_room": "turns",
+    "rulings_per_room": "rulings",
 }
 """Metric to the column of `ledger_view.with_costs` that it averages."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from coordination.ledger.family import root_rooms
 from coordination.messages import TEAM, Delivery, Fault, MessageKind
 from environments.core.columns import Columns
 from environments.core.errors import DataError
@@ -24,7 +25,7 @@ NOT_ASKED = -2
 NEEDED: dict[str, tuple[str, ...]] = {
     "rooms": (
         "room_id", "split", "conversation", "protocol", "replicate", "case_id", "parent_room",
-        "turns", "outcome",
+        "turns", "outcome", "depth",
     ),
     "messages": (
         "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "sent",
@@ -109,16 +110,18 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     """Return rows of `verdicts` with what their rooms cost.
 
     Returns:
-        ``verdict`` with ``words``, ``messages`` and ``turns`` of the room, ``heard_words``
-        delivered to the seat that decided (to anybody, where the team did: each copy counts), and
-        ``tokens`` now those of the whole room: read and written by language models (0 for numeric
-        agents).
+        ``verdict`` with ``words`` and ``messages`` of the room, ``turns`` that it took,
+        ``heard_words`` delivered to the seat that decided (to anybody, where the team did: each
+        copy counts), ``rulings`` made by that seat, and ``tokens`` now those of the whole room:
+        read and written by language models (0 for numeric agents). All but ``turns`` include the
+        rooms opened below the room, about its sub-claims.
     """
     ruled = _rulings(tables)
-    deciding = row_of(verdict, ruled["room_id"])
+    deciding = row_of(verdict, _conversation_of(tables, ruled["room_id"]))
     known = deciding >= 0
+    decider = known & (ruled["seat"] == verdict["seat"][np.maximum(deciding, 0)])
     messages = tables["messages"]
-    row = row_of(verdict, messages["room_id"])
+    row = row_of(verdict, _conversation_of(tables, messages["room_id"]))
     mine = row >= 0
     spoken = messages["fault"][mine] == Fault.NONE
     return verdict.with_(
@@ -126,6 +129,7 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
         messages=np.bincount(row[mine][spoken], minlength=verdict.n),
         heard_words=_heard(tables, verdict),
         turns=_turns(tables, verdict),
+        rulings=np.bincount(deciding[decider], minlength=verdict.n),
         tokens=_total(deciding[known], ruled["tokens"][known], verdict.n)
         + _total(row[mine], messages["tokens"][mine], verdict.n),
     )
@@ -191,6 +195,24 @@ def _rulings(tables: Mapping[str, Columns]) -> Columns:
     return decisions.take(real)
 
 
+def _conversation_of(
+    tables: Mapping[str, Columns], room_id: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the root room of rooms that were opened about sub-claims, other rooms as they are.
+
+    Forks of a conversation are conversations of their own: they are held to compare.
+    """
+    rooms = tables["rooms"]
+    below = rooms["depth"] > 0
+    if not below.any():
+        return room_id
+    order = np.argsort(rooms["room_id"], kind="stable")
+    ids = rooms["room_id"][order]
+    belongs = np.where(below, root_rooms(rooms), rooms["room_id"])[order]
+    place = np.minimum(np.searchsorted(ids, room_id), len(ids) - 1)
+    return np.where(ids[place] == room_id, belongs[place], room_id)
+
+
 def _turns(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
     rooms = tables["rooms"].sort_by("room_id")
     return rooms["turns"][_find(rooms, verdict, ("room_id",), "rooms")]
@@ -198,7 +220,7 @@ def _turns(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
 
 def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
     deliveries, messages = tables["deliveries"], tables["messages"]
-    row = row_of(verdict, deliveries["room_id"])
+    row = row_of(verdict, _conversation_of(tables, deliveries["room_id"]))
     if not verdict.n or not deliveries.n:
         return np.zeros(verdict.n, dtype=np.int64)
     to_decider = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from experiments.commands.shared import console
 
 def bench(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark, e.g. inference.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings of the benchmark, e.g. size=100000."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
     device: Annotated[
         str, typer.Option(metavar="DEVICE", help="cpu or cuda, where a benchmark has the choice.")
@@ -26,6 +30,8 @@ def bench(
       facilitate bench inference --json
 
       facilitate bench adapters --device cuda
+
+      facilitate bench population size=100000 parts=[round,mesa]
     """
     import importlib
     import pkgutil
@@ -33,6 +39,7 @@ def bench(
     from json import dumps
 
     import experiments.bench as package
+    from experiments.config.overrides import parse_override
 
     names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
     if name not in names:
@@ -40,7 +47,13 @@ def bench(
     measure = importlib.import_module(f"{package.__name__}.{name}").run
     if device and "device" not in signature(measure).parameters:
         raise ConfigError(f"--device {device}: the benchmark {name!r} has no choice of device")
-    measured = measure(**({"device": device} if device else {}))
+    chosen: dict[str, Any] = {}
+    for text in settings or ():
+        override = parse_override(text)
+        if override.key not in signature(measure).parameters:
+            raise UnknownNameError("setting", override.key, signature(measure).parameters)
+        chosen[override.key] = override.value
+    measured = measure(**chosen, **({"device": device} if device else {}))
     if json:
         typer.echo(dumps(measured, allow_nan=False))
         return

@@ -117,6 +117,29 @@ class ScheduleConfig:
 
 
 @dataclass
+class WeakToStrongConfig:
+    """Weak-to-strong generalization; the scenario has this section if ``supervisor`` is named.
+
+    The supervisor learns the truth of half A (split ``warm_start``), labels half B (``teaching``),
+    and a strong student (``learner.student``) learns from these labels, one for each arm.
+    """
+
+    supervisor: str = ""
+    """Agent that supervises. A language model is trained on half A; any other agent labels by what
+    its information group concludes alone (e.g. an engine at some depth)."""
+    ensemble: int = 1
+    """Weak supervisors per replicate, for ensemble labels; ``single`` takes the first."""
+    validation: float = 0.1
+    """Share of half B held out for early stopping, in arms that stop early."""
+    probe: bool = True
+    """Whether a linear probe measures how salient the right option is in each student's last
+    hidden states on test cases (an analysis: half of them fit the probe)."""
+    units_per_tick: int = 4
+    """Students (arm and seed) trained in one tick: what is lost at most by a crash, and how many
+    learner hosts can work at once."""
+
+
+@dataclass
 class FeedbackConfig:
     """Whether judges learn from the truth how far to trust (spends truth)."""
 
@@ -217,6 +240,7 @@ class ScenarioConfig:
     episodes: dict[str, EpisodesConfig] = field(default_factory=dict)
     arms: dict[str, ArmConfig] = field(default_factory=dict)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
+    weak_to_strong: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     mutations: MutationConfig = field(default_factory=MutationConfig)

@@ -15,6 +15,7 @@ import numpy as np
 
 from agents import OBJECTIVES
 from agents.adapters.config import check as check_adapter
+from agents.learning.settings import check_distributed
 from coordination import PROTOCOLS, TOPOLOGIES
 from coordination.channels.settings import check_settings
 from coordination.messages import Role
@@ -22,9 +23,11 @@ from coordination.seating import HUB, SeatSpec
 from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
+from environments.decomposition import Decomposable
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
-from experiments.episodes import PLAYS
+from experiments.config.validate_episodes import check_episodes
+from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
 """The conversation that the engine adds: a student alone, deciding. Not a name for one's own."""
@@ -46,7 +49,8 @@ def validate(config: ScenarioConfig) -> None:
         ConfigError: The first combination that cannot run.
     """
     _numbers(config)
-    _schedule(config)
+    if not config.weak_to_strong.supervisor:
+        _schedule(config)
     _names(config)
     if has_population(config):
         from experiments.config.validate_population import validate_population
@@ -57,9 +61,10 @@ def validate(config: ScenarioConfig) -> None:
         _at_least_one_agent(config)
     _agents(config)
     _conversations(config)
-    _episodes(config)
+    check_episodes(config)
     _arms(config)
     _analysis(config)
+    check_weak_to_strong(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:
@@ -87,6 +92,7 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.epochs", learner.epochs, 1)
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
     check_adapter(learner.adapter)
+    check_distributed(learner)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"
@@ -165,7 +171,7 @@ def _agents(config: ScenarioConfig) -> None:
     if student:
         _known("learner.student", student, config.agents, "agent")
         role = config.agents[student].role
-        if role != Role.WEAK:
+        if role != Role.WEAK and not config.weak_to_strong.supervisor:
             raise ConfigError(
                 f"learner.student: {student!r} has role {role}, only a weak agent learns"
             )
@@ -201,25 +207,19 @@ def _conversations(config: ScenarioConfig) -> None:
             cls(settings).check(filled)
         except FacilitateError as error:
             raise ConfigError(f"{where}.seats: {error}") from error
+        if getattr(cls, "recursive", False):
+            _splits(config, where, str(conversation.protocol["name"]))
         _channel(conversation, where)
 
 
-def _episodes(config: ScenarioConfig) -> None:
-    """Check that every play is of the scenario's environment, and its settings."""
-    played, _ = component(ENVIRONMENTS, config.environment, "environment")
-    for name, episodes in config.episodes.items():
-        where = f"episodes.{name}"
-        cls, settings = component(PLAYS, episodes.play, f"{where}.play")
-        wanted = cls.environment  # type: ignore[attr-defined]
-        if not issubclass(played, ENVIRONMENTS.get(wanted)):
-            raise ConfigError(
-                f"{where}.play: {episodes.play['name']!r} plays {wanted!r}, the scenario's "
-                f"environment is {config.environment['name']!r}"
-            )
-        try:
-            cls(settings)
-        except FacilitateError as error:
-            raise ConfigError(f"{where}.{error}") from error
+def _splits(config: ScenarioConfig, where: str, protocol: str) -> None:
+    """Check that the environment has claims that split, as a recursive protocol needs."""
+    environment = ENVIRONMENTS.get(str(config.environment["name"]))
+    if not issubclass(environment, Decomposable):
+        raise ConfigError(
+            f"{where}.protocol: {protocol!r} splits claims into sub-claims, which the environment "
+            f"{config.environment['name']!r} does not have (allowed: computation_tree)"
+        )
 
 
 def _channel(conversation: ConversationConfig, where: str) -> None:
@@ -304,28 +304,8 @@ def _analysis(config: ScenarioConfig) -> None:
             raise ConfigError(f"{key}: given {pair}, expected two different arms, [first, second]")
         for arm in pair:
             _known(key, arm, config.arms, "arm")
-    for i, entry in enumerate(analysis.episodes):
-        _compared_episodes(config, f"analysis.episodes[{i}]", entry)
     if pairs and not config.splits.test:
         raise ConfigError(f"splits.test: given 0, but {pairs[0][0]} compares arms on test cases")
-
-
-def _compared_episodes(config: ScenarioConfig, key: str, entry: Sequence[str]) -> None:
-    """Check that two sets of episodes have the measure by which they are compared."""
-    if len(entry) not in (2, 3) or entry[0] == entry[1]:
-        raise ConfigError(
-            f"{key}: given {list(entry)}, expected two different names of episodes and perhaps a "
-            "measure, [first, second] or [first, second, measure]"
-        )
-    for name in entry[:2]:
-        _known(key, name, config.episodes, "set of episodes")
-    first, second = (
-        [m.name for m in component(PLAYS, config.episodes[name].play)[0].measures]  # type: ignore[attr-defined]
-        for name in entry[:2]
-    )
-    measure = entry[2] if len(entry) == 3 else first[0]
-    _known(key, measure, first, "measure")
-    _known(key, measure, second, "measure")
 
 
 # -- small checks -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from agents import OBJECTIVES, POLICIES
 from agents.adapters.learner import AdapterLearner
 from agents.learning.learner import SupervisedLearner
 from agents.learning.objectives import Objective
+from agents.learning.ranks import Ranks
 from coordination import PROTOCOLS
 from coordination.cohort import Cohort
 from coordination.protocols.base import Protocol
@@ -75,7 +76,7 @@ def build_objective(config: ScenarioConfig, arm: str) -> Objective:
 
 
 def build_learner(
-    config: ScenarioConfig, students: Sequence[int], environment: Environment
+    config: ScenarioConfig, students: Sequence[int], environment: Environment, ranks: Ranks
 ) -> SupervisedLearner:
     """Return a learner of some students; see `agents.learning.learner`."""
     student = config.learner.student
@@ -88,6 +89,7 @@ def build_learner(
         _world_seed(config),
         {student: plan.replicate_of(student) for student in students},
         tuple(environment.vocabulary()),
+        ranks,
     )
 
 

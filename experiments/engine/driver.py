@@ -21,16 +21,13 @@ from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.conversation_host import ConversationHost, reads_text
 from experiments.engine.crew import cohort_host
+from experiments.engine.lessons import Lessons
 from experiments.engine.plan import Block, Plan
 from experiments.engine.recovery import run_epochs
 from experiments.engine.state import Totals, restore_all, snapshot_all
 from experiments.progress import Progress
 from experiments.runs.directory import RunDirectory
 from experiments.runtime.interface import HostSpec, Runtime, Stamp
-
-
-def _learner(index: int) -> str:
-    return f"learner-{index}"
 
 
 def _conversation(index: int) -> str:
@@ -65,9 +62,9 @@ class Driver:
         self._learns = bool(self._plan.arms)
         counts = config.runtime
         self._talkers = [_conversation(i) for i in range(counts.conversation_hosts)]
-        self._learners = [_learner(i) for i in range(counts.learner_hosts * self._learns)]
         texts = self._learns or any(reads_text(agent.policy) for agent in config.agents.values())
         self._readers = [cohort_host(i) for i in range(counts.cohort_hosts * texts)]
+        self._lessons = Lessons(config, self._plan, runtime, self._readers)
         self._totals = Totals()
         self._epoch = -1
 
@@ -86,21 +83,22 @@ class Driver:
         self._epoch = self._run.begin_epoch()
         self._totals = Totals(point.extra if point else None)
         self._progress.stage("starting hosts")
-        self._runtime.start(self._specs())
+        reports = self._runtime.start(self._specs())
+        self._lessons.connect(self._stamp(0), reports)
         first = 0
         if point is not None:
             first = point.tick + 1
-            self._install(
+            self._lessons.install(
+                self._stamp(point.tick),
                 restore_all(
                     self._runtime,
                     self._stamp(point.tick),
                     self._talkers,
-                    self._learners,
+                    self._lessons.hosts,
                     self._run,
                     point.snapshot,
                     self._config.runtime.deadline_s,
                 ),
-                self._stamp(point.tick),
             )
         self._progress.start(self._plan.last_tick, self._labels())
         for tick in range(first, self._plan.last_tick + 1):
@@ -115,13 +113,7 @@ class Driver:
                 HostSpec(name, "cohort", CohortHost, {"config": self._config, "index": index})
                 for index, name in enumerate(self._readers)
             ]
-        if self._learners:
-            from experiments.engine.learner_host import LearnerHost
-
-            specs += [
-                HostSpec(name, "learner", LearnerHost, {"config": self._config, "index": index})
-                for index, name in enumerate(self._learners)
-            ]
+        specs += self._lessons.specs()
         root = str(self._run.ledger_root)
         specs += [
             HostSpec(
@@ -149,11 +141,17 @@ class Driver:
         line: dict[str, Any] = {"tick": tick}
         if tick == 0:
             if self._learns:
-                self._warm_start(stamp)
+                self._progress.stage("warm start of the weak model")
+                self._lessons.warm_start(stamp)
+                self._totals.spend(
+                    "warm_start", self._config.splits.warm_start * self._config.seeds
+                )
         elif tick < self._plan.last_tick:
             taught, payloads = self._teach(stamp, version - 1)
             summaries += taught
-            line["loss"] = self._learn(stamp, payloads)
+            if self._learns:
+                self._progress.stage("learning")
+            line["loss"] = self._lessons.learn(stamp, payloads)
             if self._config.feedback.kind != "none":
                 self._all(stamp, self._talkers, "settle", *payloads)
         if tick == self._plan.last_tick:
@@ -163,20 +161,6 @@ class Driver:
         elif self._plan.curve_at(tick):
             summaries += self._exam(stamp, Split.CURVE, version)
         self._commit(stamp, summaries, line)
-
-    def _warm_start(self, stamp: Stamp) -> None:
-        self._progress.stage("warm start of the weak model")
-        count = len(self._learners)
-        calls = [
-            self._runtime.call(name, "warm_start", stamp, self._plan.replicates[index::count])
-            for index, name in enumerate(self._learners)
-        ]
-        self._gather(calls)
-        bases = [call.payload for call in calls]
-        self._totals.spend("warm_start", self._config.splits.warm_start * self._config.seeds)
-        calls = [self._runtime.call(name, "adopt", stamp, *bases) for name in self._learners]
-        self._gather(calls)
-        self._install([call.payload for call in calls], stamp)
 
     def _teach(self, stamp: Stamp, version: int) -> tuple[list[dict[str, Any]], list[Any]]:
         self._progress.stage("conversations")
@@ -188,20 +172,6 @@ class Driver:
         summaries = self._gather(calls)
         return summaries, [call.payload for call in calls]
 
-    def _learn(self, stamp: Stamp, payloads: list[Any]) -> dict[str, float]:
-        if not self._learners:
-            return {}
-        self._progress.stage("learning")
-        calls = [self._runtime.call(name, "learn", stamp, *payloads) for name in self._learners]
-        losses = {arm: value for part in self._gather(calls) for arm, value in part.items()}
-        self._install([call.payload for call in calls], stamp)
-        by_arm: dict[str, list[float]] = {}
-        for student in self._plan.students:
-            arm = self._plan.arms[student % self._plan.slots - len(self._plan.team)]
-            if student in losses:
-                by_arm.setdefault(arm, []).append(losses[student])
-        return {arm: sum(values) / len(values) for arm, values in by_arm.items()}
-
     def _exam(self, stamp: Stamp, split: Split, version: int) -> list[dict[str, Any]]:
         blocks = self._plan.exam_blocks(split, stamp.tick)
         return self._gather(
@@ -210,10 +180,6 @@ class Driver:
                 for name, part in self._deal(blocks)
             ]
         )
-
-    def _install(self, versions: Sequence[Any], stamp: Stamp) -> None:
-        if versions:
-            self._all(stamp, self._readers, "install", *versions)
 
     def _deal(self, blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
         count = len(self._talkers)
@@ -246,7 +212,7 @@ class Driver:
                 self._runtime,
                 stamp,
                 self._talkers,
-                self._learners,
+                self._lessons.hosts,
                 self._run,
                 self._config.runtime.deadline_s,
                 self._at,

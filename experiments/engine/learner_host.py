@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.language_model.backbone import configure_torch
-from agents.learning.interface import CaseTexts, Experience, Weights
+from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.ranks import Ranks
 from environments.base import Environment
 from environments.cases import Split
+from environments.core.errors import ConfigError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
@@ -24,20 +26,41 @@ from experiments.runtime.interface import Client, Parted, Stamp
 class LearnerHost:
     """Owns the learner of some students.
 
+    Ranks of a learner get the same calls and return the same, but for the first one's summaries,
+    weights and files: the others return none.
+
     Args:
-        client: Unused; hosts are built alike.
+        client: None in a child process of the machine's; unused otherwise.
         config: The run's configuration.
-        index: This host's number among ``runtime.learner_hosts``.
+        index: This learner's number among ``runtime.learner_hosts``.
+        rank: This host's number among ``learner.distributed.ranks``.
     """
 
-    def __init__(self, client: Client, config: ScenarioConfig, index: int) -> None:
+    def __init__(
+        self, client: Client | None, config: ScenarioConfig, index: int, rank: int = 0
+    ) -> None:
         configure_torch(threads=1)
+        given = config.learner.distributed
+        if given.ranks > 1:
+            device = _device_of(config.learner.device, rank, given.ranks, client is None)
+            config = replace(config, learner=replace(config.learner, device=device))
         self._config = config
         self._plan = Plan(self._config)
         self._index = index
         self._environment = build_environment(self._config)
         self._students = self._plan.students_of(index, self._config.runtime.learner_hosts)
-        self._learner = build_learner(self._config, self._students, self._environment)
+        self._ranks = Ranks(
+            rank, given.ranks, f"learner-{index}", config.runtime.deadline_s, given.backend
+        )
+        self._learner = build_learner(self._config, self._students, self._environment, self._ranks)
+
+    def open(self, stamp: Stamp, host: str) -> str:
+        """Open the ranks' meeting point at this machine's address (first rank only)."""
+        return self._ranks.open(host)
+
+    def join(self, stamp: Stamp, address: str) -> None:
+        """Meet the other ranks."""
+        self._ranks.join(address, self._learner.device)
 
     def warm_start(self, stamp: Stamp, replicates: Sequence[int]) -> Parted:
         """Train the weak model that all arms of a replicate start from, with the truth of W.
@@ -45,7 +68,8 @@ class LearnerHost:
         Returns:
             Summary: nothing. Payload: replicate to weights.
         """
-        return Parted(None, {r: self._base(r) for r in replicates})
+        bases = {r: self._base(r) for r in replicates}
+        return Parted(None, {} if self._ranks.rank else bases)
 
     def _base(self, replicate: int) -> Weights:
         case_id = np.sort(self._environment.case_ids(Split.WARM_START, replicate))
@@ -72,10 +96,12 @@ class LearnerHost:
         self._learner.submit(Experience(ordered, merged.texts), stamp.tick)
         return self._published(stamp)
 
-    def snapshot(self, stamp: Stamp, directory: str) -> SnapshotFile:
+    def snapshot(self, stamp: Stamp, directory: str) -> SnapshotFile | None:
         """Write all that a resumed learner needs; return the file's description."""
-        name = f"learner-{self._index}"
-        return write_snapshot_file(Path(directory), name, self._learner.state())
+        name, state = f"learner-{self._index}", self._learner.state()
+        if self._ranks.rank:
+            return None
+        return write_snapshot_file(Path(directory), name, state)
 
     def restore(self, stamp: Stamp, directory: str, files: Sequence[SnapshotFile]) -> Parted:
         """Continue from the files of all learners (their number may have been another)."""
@@ -83,11 +109,40 @@ class LearnerHost:
         for file in files:
             state.update(read_snapshot_file(Path(directory), file.name, file))
         self._learner.restore(state)
-        return Parted(None, self._learner.current(stamp.tick))
+        return Parted(None, self._spoken(self._learner.current(stamp.tick)))
 
     def _published(self, stamp: Stamp) -> Parted:
         version = replace(self._learner.publish(), number=stamp.tick)
-        return Parted(self._learner.losses(), version)
+        return Parted({} if self._ranks.rank else self._learner.losses(), self._spoken(version))
+
+    def _spoken(self, version: WeightVersion) -> WeightVersion:
+        return WeightVersion(version.number, {}) if self._ranks.rank else version
+
+
+def _device_of(device: str, rank: int, ranks: int, here: bool) -> str:
+    """Return the device of one rank of several: a GPU of its own, or the CPU.
+
+    Args:
+        device: ``learner.device``.
+        rank: The rank.
+        ranks: Their number.
+        here: Whether all ranks are on this machine and see all its GPUs (Ray gives each its own).
+
+    Raises:
+        ConfigError: If there are fewer GPUs than ranks.
+    """
+    import torch
+
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "cpu" or (device == "auto" and not seen):
+        return "cpu"
+    if here and seen < ranks:
+        raise ConfigError(
+            f"learner.distributed.ranks: given {ranks} with learner.device={device}, but this "
+            f"machine has {seen} GPUs and every rank needs one (allowed: 1 to {max(seen, 1)}, or "
+            "learner.device=cpu)"
+        )
+    return f"cuda:{rank}" if here else "cuda"
 
 
 def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:

@@ -25,6 +25,7 @@ from experiments.runtime.interface import Runtime
 
 if TYPE_CHECKING:
     from experiments.population.driver import PopulationDriver
+    from experiments.weak_to_strong.driver import WeakToStrongDriver
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,16 @@ def _driver(
     runtime: Runtime,
     progress: Progress,
     at: Callable[[str], None],
-) -> Driver | PopulationDriver:
-    """Return the engine that runs a scenario: that of populations if it has one."""
+) -> Driver | PopulationDriver | WeakToStrongDriver:
+    """Return the engine that runs a scenario, by the sections that it has."""
     if has_population(config):
         from experiments.population.driver import PopulationDriver
 
         return PopulationDriver(config, run, runtime, progress, at)
+    if config.weak_to_strong.supervisor:
+        from experiments.weak_to_strong.driver import WeakToStrongDriver
+
+        return WeakToStrongDriver(config, run, runtime, progress, at)
     return Driver(config, run, runtime, progress, at)
 
 

@@ -32,6 +32,11 @@ class Totals:
         kept = committed or {}
         self._counts = {name: Counter(kept.get(name, {})) for name in _COUNTS}
         self._environment: Mapping[str, Any] = kept.get("environment", {})
+        self._notes: dict[str, dict[str, float]] = dict(kept.get("notes", {}))
+
+    def note(self, notes: Mapping[str, Mapping[str, float]]) -> None:
+        """Keep numbers about single students (``"arm@seed"`` to name to value)."""
+        self._notes |= {student: dict(found) for student, found in notes.items()}
 
     def spend(self, purpose: str, count: int) -> None:
         """Count truths spent for a purpose."""
@@ -55,7 +60,8 @@ class Totals:
     def to_json(self) -> dict[str, Any]:
         """Return plain data; `Totals` of it continues the counts."""
         counts = {name: dict(sorted(count.items())) for name, count in self._counts.items()}
-        return {**counts, "environment": dict(self._environment)}
+        notes = {"notes": dict(sorted(self._notes.items()))} if self._notes else {}
+        return {**counts, "environment": dict(self._environment), **notes}
 
 
 def snapshot_all(
@@ -72,7 +78,7 @@ def snapshot_all(
     folder = snapshot_folder(stamp.tick, stamp.epoch, stamp.attempt)
     directory = run.checkpoint_root / folder
     calls = [runtime.call(name, "snapshot", stamp, str(directory)) for name in learners]
-    files = runtime.gather(calls, deadline_s)
+    files = [file for file in runtime.gather(calls, deadline_s) if file is not None]
     at("mid_snapshot_files")
     [minds] = runtime.gather([runtime.call(talkers[0], "minds", stamp)], deadline_s)
     files.append(write_minds(directory, MINDS, minds))

@@ -16,11 +16,12 @@ from __future__ import annotations
 import gc
 import resource
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordination.ledger.stream import PartStream
 from environments.cases import Split
@@ -81,6 +82,28 @@ class ShardHost:
         self._request: tuple[Stamp, Request] | None = None
         self._lent: Columns | None = None
         self._writes: Columns | None = None
+
+    # -- looking -----------------------------------------------------------------------------
+
+    @property
+    def columns(self) -> Mapping[str, NDArray[Any]]:
+        """The state of this shard's agents, in the order of their ids."""
+        return self._state.columns
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the state, ties included."""
+        return self._state.bytes
+
+    @property
+    def lent(self) -> Columns:
+        """What this shard lent itself in the present round.
+
+        Raises:
+            LostError: Before `lend`.
+        """
+        [own] = _with_own([None], self._lent)
+        return own
 
     # -- a round ---------------------------------------------------------------------------
 

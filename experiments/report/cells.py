@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,12 +143,21 @@ def conversations_table(analysis: Analysis, brief: bool = False) -> Cells:
         ("ASD (log)", [ratio(m["asd_log"]) for m in shown]),
         ("same if\nswapped, %", [percent(m["verdict_stability"]) for m in shown]),
         ("words", [amount(m["words_per_room"]) for m in shown]),
+        *_rulings(shown),
         ("faults", [str(sum(sum(f.faults.values()) for f in one.values())) for one in by_split]),
     ]
     header = tuple(name for name, _ in columns)
     rows = tuple(zip(*(values for _, values in columns), strict=True))
     numeric = tuple(range(1, len(header)))
     return Cells("Conversations", header, rows, numeric, _conversation_notes(analysis))
+
+
+def _rulings(shown: Sequence[Mapping[str, Estimate]]) -> list[tuple[str, list[str]]]:
+    """Return how often deciders ruled, where somewhere one did more than once (recursion)."""
+    counts = [m["rulings_per_room"] for m in shown]
+    if all((count.value or 0.0) <= 1.0 for count in counts):
+        return []
+    return [("rulings", [amount(count) for count in counts])]
 
 
 def reliance_table(analysis: Analysis) -> Cells:
@@ -187,32 +196,6 @@ def reliance_table(analysis: Analysis) -> Cells:
     header = ("conversation", *(columns[key][0] for key in shown))
     title = "What conversations did to those who decide"
     return Cells(title, header, rows if shown else (), tuple(range(1, len(header))), notes)
-
-
-def possible_table(analysis: Analysis) -> Cells:
-    """Return every conversation beside what was possible: regret against both references."""
-    columns: dict[str, tuple[str, Callable[[Estimate], str]]] = {
-        "regret_no_communication": ("regret against\nno communication", points),
-        "regret_full_information": ("regret against\nfull information", points),
-        "facilitation_share": ("of facilitation's\nworth, %", percent),
-        "items_per_room": ("evidence\nbrought up", ratio),
-    }
-    by_name = {name: analysis.conversation(name).metrics for name in analysis.conversations}
-    shown = [k for k in columns if any(m[k].value is not None for m in by_name.values())]
-    known = any(key != "items_per_room" for key in shown)
-    rows = tuple(
-        (name, percent(m["judge_accuracy"]), *(columns[key][1](m[key]) for key in shown))
-        for name, m in by_name.items()
-    )
-    header = ("conversation", "right, %", *(columns[key][0] for key in shown))
-    notes = (
-        "Regret: the reference's accuracy minus the conversation's, in points; against no "
-        "communication it is negative where talking helped. The references are those of the "
-        "environment, above. Of facilitation's worth: the share had of what full information adds "
-        "to no communication. Evidence: different verified pieces said in a room.",
-    )
-    title = "Beside what was possible"
-    return Cells(title, header, rows if known else (), tuple(range(1, len(header))), notes)
 
 
 def comparisons_table(analysis: Analysis) -> Cells:

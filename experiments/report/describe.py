@@ -8,11 +8,20 @@ from typing import Any
 from agents import OBJECTIVES
 from experiments.config.schema import ScenarioConfig
 
+_LABELS = {
+    "single": "one weak supervisor's labels",
+    "mean": "the mean of an ensemble's labels",
+    "vote": "an ensemble's majority vote",
+    "truth": "the truth of half B",
+}
+
 
 def describe_arm(config: ScenarioConfig, arm: str) -> str:
     """Return one line on what an arm's student is taught and what it controls for."""
     chosen = config.arms[arm]
     objective = chosen.objective
+    if config.weak_to_strong.supervisor:
+        return _describe_method(config, arm)
     told = {
         "none": "not updated: the weak model as it was warm-started",
         "self_training": "taught its own answers",
@@ -76,3 +85,26 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "–" if value is None else str(value)
+
+
+def _describe_method(config: ScenarioConfig, arm: str) -> str:
+    """Return one line on how an arm's student learns."""
+    objective = config.arms[arm].objective
+    if objective["labels"] == "supervisor":
+        told = "no student: the weak supervisor itself, trained on the truth of half A"
+    else:
+        told = f"learns from {_LABELS[objective['labels']]}"
+    parts = [told]
+    if objective["transcripts"]:
+        parts.append(f"supervisors read the transcripts of “{objective['transcripts']}”")
+    if objective["generative"]:
+        parts.append("reads the texts first (generative finetuning, no labels)")
+    if objective["chain"]:
+        parts.append(f"through {', '.join(objective['chain'])} (bootstrapping)")
+    if objective["confidence"]["alpha_max"] > 0:
+        parts.append(f"auxiliary confidence loss (α up to {objective['confidence']['alpha_max']})")
+    if objective["keep"] < 1:
+        parts.append(f"only the {100 * objective['keep']:.0f} % most confident labels")
+    if objective["stopping"] != "none":
+        parts.append(f"stops early on {objective['stopping']} labels")
+    return "; ".join(parts) + "."

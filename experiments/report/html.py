@@ -25,8 +25,10 @@ from experiments.report import figures
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
+from experiments.report.possible import possible_table
 from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.tables import main_table
 from experiments.runs.directory import RunDirectory
 
 REPORT_FILE = "report.html"
@@ -122,26 +124,26 @@ def _basis(analysis: Analysis) -> str:
 
 def _comparison(analysis: Analysis) -> Section:
     caption = (
-        f"Unaided accuracy of every arm's weak model on {analysis.test_cases} cases that it never "
+        f"Unaided accuracy of every arm's model on {analysis.test_cases} cases that it never "
         f"saw. {_basis(analysis)} × {analysis.test_cases} cases. Dotted: floor and ceiling. "
         "Overlap of two bars does not decide a comparison: arms share cases and seeds, see the "
         "paired differences."
     )
     if not analysis.arms:
         return Section("results", "Results")
+    studies = bool(analysis.config.weak_to_strong.supervisor)
+    more = () if studies else (tables.details_table(analysis),)
     return Section(
         "results",
-        "What the weak model learned",
+        "What the students learned" if studies else "What the weak model learned",
         figures=_figure(figures.final_accuracy(analysis), caption),
-        tables=_some(
-            tables.arms_table(analysis),
-            tables.comparisons_table(analysis),
-            tables.details_table(analysis),
-        ),
+        tables=_some(main_table(analysis), tables.comparisons_table(analysis), *more),
     )
 
 
 def _learning(analysis: Analysis) -> Section:
+    if analysis.config.weak_to_strong.supervisor:  # one point a student is no curve
+        return Section("learning", "Learning curves")
     cases = max(
         (point.n for arm in analysis.arms.values() for _, point in arm.curve), default=0
     ) // max(1, analysis.seeds)
@@ -175,7 +177,7 @@ def _judges(analysis: Analysis) -> Section:
         ),
         tables=_some(
             tables.conversations_table(analysis),
-            tables.possible_table(analysis),
+            possible_table(analysis),
             tables.reliance_table(analysis),
         ),
     )
@@ -235,8 +237,11 @@ def _arms(data: RunData) -> Section:
         for name, arm in data.analysis.arms.items()
     )
     note = (
-        "All arms start from the same weights and see the same cases in the same order with the "
-        "same number of steps; only the target differs. The weak model sees the public context "
+        "Every student starts from the same weights and learns from half B; only the labels and "
+        "the loss differ. Half A, half B and the test share no case."
+        if data.config.weak_to_strong.supervisor
+        else "All arms start from the same weights and see the same cases in the same order with "
+        "the same number of steps; only the target differs. The weak model sees the public context "
         "alone, in training and at the test.",
     )
     header = ("arm", "role", "label", "its student is")

@@ -18,6 +18,8 @@ def first_sentence(analysis: Analysis) -> str:
     if analysis.primary is None and analysis.episodes.results:
         where, doubt = environment_name(analysis), _illustrative(analysis)
         return episodes_sentence(analysis.episodes, where, analysis.seeds, doubt)
+    if analysis.config.weak_to_strong.supervisor:
+        return weak_to_strong_sentence(analysis)
     if analysis.primary is None:
         return _judges(analysis)
     primary = analysis.primary
@@ -41,6 +43,38 @@ def first_sentence(analysis: Analysis) -> str:
         f"On {where}, {first} taught the weak model {abs(100 * found.value):.1f} points {word} "
         f"than {second} (accuracy on {analysis.test_cases} unseen cases; {basis})."
         f"{_doubt(primary, sign)}"
+    )
+
+
+def weak_to_strong_sentence(analysis: Analysis) -> str:
+    """Return whether students learned more than their supervisor knew, from the primary interval.
+
+    The primary comparison of a weak-to-strong scenario is an arm against the supervisor.
+    """
+    where, primary = environment_name(analysis), analysis.primary
+    if primary is None or primary.paired.estimate.value is None:
+        return f"On {where}, no arm was compared with the weak supervisor."
+    first, second = _label(analysis, primary.first), _label(analysis, primary.second)
+    found, crossed = primary.paired.estimate, primary.crossed
+    value = found.value or 0.0
+    basis = found if found.has_interval else crossed
+    over = "paired over" if found.has_interval else "bootstrap over cases,"
+    told = f"{_interval(basis)}, {over} {_seeds(analysis)}{_illustrative(analysis)}"
+    gap = analysis.arms[primary.first].metrics["pgr"]
+    share = f"; performance gap recovered {gap.value:.2f}" if gap.value is not None else ""
+    floor = primary.second == analysis.config.analysis.floor
+    other = f"the {second}" if floor else f"one of the arm “{second}”"
+    what = f"accuracy on {analysis.test_cases} unseen cases"
+    sign = basis.sign() or 0
+    if sign == 0:
+        return (
+            f"No difference detected on {where}: a strong student of the arm “{first}” minus "
+            f"{other} was {_points(value)} points ({what}; {told}{share})."
+        )
+    word = "better" if sign > 0 else "worse"
+    return (
+        f"On {where}, a strong student of the arm “{first}” was {abs(100 * value):.1f} "
+        f"points {word} than {other} ({what}; {told}{share})."
     )
 
 

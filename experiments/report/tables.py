@@ -21,7 +21,6 @@ from experiments.report.cells import (
     checks_table,
     conversations_table,
     environment_table,
-    possible_table,
     reliance_table,
 )
 from experiments.report.episodes import (
@@ -29,7 +28,9 @@ from experiments.report.episodes import (
     episodes_table,
     regrets_table,
 )
+from experiments.report.possible import possible_table
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
 
 NARROWEST = 24
@@ -80,9 +81,9 @@ def print_analysis(
     ]
     tables += played
     if analysis.arms:
-        tables += [arms_table(analysis), checks_table(analysis)]
+        tables += [main_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [arms_table(analysis)] if analysis.arms else [*main[1:], *played[:1]]
+        tables = [main_table(analysis)] if analysis.arms else [*main[1:], *played[:1]]
     print_tables(title, tables, first_sentence(analysis), console)
 
 
@@ -97,6 +98,13 @@ def print_tables(title: str, tables: Sequence[Cells], sentence: str, console: Co
                 console.print(Text(note, style="dim"))
     console.print()
     console.print(Text(sentence, style="bold"))
+
+
+def main_table(analysis: Analysis) -> Cells:
+    """Return the table of arms that answers the scenario's question."""
+    if analysis.config.weak_to_strong.supervisor:
+        return students_table(analysis)
+    return arms_table(analysis)
 
 
 def fitting(cells: Cells, width: int) -> list[Cells]:

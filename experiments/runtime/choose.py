@@ -20,7 +20,7 @@ def open_runtime(config: ScenarioConfig) -> Runtime:
     if name not in NAMES:
         raise UnknownNameError("runtime", name, NAMES, "runtime.name")
     if name == "inprocess":
-        return InProcessRuntime()
+        return InProcessRuntime(config.runtime.deadline_s)
     try:
         from experiments.runtime.ray_cluster import RayRuntime
     except ImportError as error:

@@ -77,6 +77,10 @@ class HostSpec:
     build: Callable[..., Any]
     """Called where the host lives, as ``build(client, **arguments)``."""
     arguments: Mapping[str, Any]
+    beside: str = ""
+    """Hosts that wait for each other while they work, or are to work while others do, say so: each
+    gets a process of its own in every runtime, and no client. Those that give the same name are
+    placed together, all or none."""
 
 
 class Ticket(Protocol):
@@ -116,7 +120,11 @@ class Runtime(Client, Protocol):
     """A client that also owns hosts."""
 
     def start(self, specs: Sequence[HostSpec]) -> list[dict[str, Any]]:
-        """Start hosts and wait until each has reported what it runs on (`host_report`)."""
+        """Start hosts and wait until each has reported its name and the ``address`` it is at."""
+        ...
+
+    def ready(self, ticket: Ticket) -> bool:
+        """Say, without waiting, whether gathering a ticket would return or raise at once."""
         ...
 
     def stop_hosts(self) -> None:

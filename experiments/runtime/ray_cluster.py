@@ -32,6 +32,7 @@ from environments.core.errors import ConfigError, FacilitateError, LostError
 from experiments.config.plugins import import_modules, imported_modules
 from experiments.config.schema import RayConfig
 from experiments.runtime.interface import Fence, HostSpec, Parted, Shares, Stamp, Ticket
+from experiments.runtime.ray_groups import PlacementGroups, in_groups
 
 _LOCAL_STORE_BYTES = 512 * 1024**2
 _KNOCK_S = 5.0
@@ -134,6 +135,7 @@ class _Shell:
         return {
             "host": self._name,
             "node": ray.get_runtime_context().get_node_id(),
+            "address": ray.util.get_node_ip_address(),
             "pid": os.getpid(),
             "agents": os.path.dirname(os.path.abspath(agents.__file__ or "")),
         }
@@ -158,6 +160,7 @@ class RayRuntime:
         # Workers live in it: math libraries fail in a folder that has been removed.
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._actors: list[Any] = []
+        self._groups = PlacementGroups()
         self._starts = 0
         self._moved_before = 0
         self._client = ActorClient(self._namespace, "0")
@@ -197,7 +200,7 @@ class RayRuntime:
                 ) from error
         self._started_here = True
 
-    def _resources(self, kind: str) -> dict[str, float]:
+    def _resources(self, kind: str, grouped: bool) -> dict[str, float]:
         asked = getattr(self._config, kind)
         gpus = asked.num_gpus
         available = ray.cluster_resources().get("GPU", 0.0)
@@ -207,8 +210,9 @@ class RayRuntime:
                 f"learner.device={self._device} asks for a GPU, the Ray cluster has none "
                 "(allowed here: auto, cpu)"
             )
-        if computes and gpus == 0 and available > 0 and self._device != "cpu":
-            gpus = self._gpu_share
+        if computes and available > 0 and self._device != "cpu":
+            # Ranks that meet over NCCL need a GPU each; others share what there is.
+            gpus = max(gpus, 1.0) if grouped else gpus or self._gpu_share
         return {"num_cpus": asked.num_cpus, "num_gpus": gpus}
 
     # -- hosts -----------------------------------------------------------------------------
@@ -218,14 +222,20 @@ class RayRuntime:
         self._moved_before += self._client.driver_bytes
         self._client = ActorClient(self._namespace, str(self._starts))
         self._starts += 1
-        computing = sum(spec.kind in ("cohort", "learner") for spec in specs)
-        self._gpu_share = ray.cluster_resources().get("GPU", 0.0) / max(1, computing)
-        needs = [self._resources(spec.kind) for spec in specs]
+        grouped = in_groups(specs)
+        computing = sum(spec.kind in ("cohort", "learner") for spec in specs) - sum(grouped)
+        gpus = ray.cluster_resources().get("GPU", 0.0)
+        self._gpu_share = max(0.0, gpus - sum(grouped)) / max(1, computing)
+        needs = [
+            self._resources(spec.kind, group) for spec, group in zip(specs, grouped, strict=True)
+        ]
         self._check_capacity(needs)
         user_paths = [path for path in sys.path if path]
+        places = self._groups.reserve(specs, needs, self._config.start_timeout_s)
         shell = ray.remote(_Shell)
-        for spec, need in zip(specs, needs, strict=True):
+        for spec, need, place in zip(specs, needs, places, strict=True):
             options = {"name": self._client.actor_name(spec.name), "namespace": self._namespace}
+            options |= place
             actor = shell.options(max_restarts=0, **options, **need).remote(
                 pickle.dumps(spec), self._client, user_paths, imported_modules()
             )
@@ -256,7 +266,8 @@ class RayRuntime:
                 raise ConfigError(
                     f"the hosts ask for {asked:g} {resource}s, the Ray cluster has "
                     f"{have.get(resource, 0.0):g}: lower runtime.ray.*.{key} or the numbers of "
-                    "hosts (runtime.conversation_hosts, cohort_hosts, learner_hosts)"
+                    "hosts (runtime.conversation_hosts, cohort_hosts, learner_hosts, "
+                    "learner.distributed.ranks)"
                 )
 
     def call(self, host: str, method: str, stamp: Stamp, *arguments: Any) -> Ticket:
@@ -267,12 +278,18 @@ class RayRuntime:
         """Wait for tickets; see `experiments.runtime.interface.Client.gather`."""
         return self._client.gather(tickets, deadline_s)
 
+    def ready(self, ticket: Any) -> bool:
+        """Say whether a call has ended; see `experiments.runtime.interface.Runtime.ready`."""
+        done, _ = ray.wait([ticket.reference], timeout=0, fetch_local=False)
+        return bool(done)
+
     def stop_hosts(self) -> None:
         """Kill all actors of this runtime."""
         for actor in self._actors:
             with contextlib.suppress(RayError):
                 ray.kill(actor, no_restart=True)
         self._actors.clear()
+        self._groups.release()
 
     def close(self) -> None:
         """Kill the actors, and leave or shut down the cluster that this runtime joined."""

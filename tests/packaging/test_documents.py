@@ -103,28 +103,30 @@ def test_the_example_of_own_questions_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_the_rows_of_the_guide_to_own_data_are_read(tmp_path):
-    question, profile, comparison = blocks("docs/your_own_data.md", "json")
+    question, headline, profile, comparison = blocks("docs/your_own_data.md", "json")
     passages = blocks("docs/your_own_data.md", "jsonl")[0]
     readers = {
         "reading_file": [json.dumps(json.loads(question))],
         "hidden_profile_file": [json.dumps(json.loads(profile))],
         "preferences_file": [json.dumps(json.loads(comparison))],
         "passages": passages.splitlines(),
+        "texts": [json.dumps(json.loads(headline))],
     }
     for name, rows in readers.items():
         path = tmp_path / f"{name}.jsonl"
         path.write_text("\n".join(rows))
         section = {
-            "name": "reading_file" if name == "passages" else name,
+            "name": "reading_file" if name in ("passages", "texts") else name,
             "path": str(path),
             "validation_fraction": 0.0,
             "test_fraction": 0.0,
             **({"n_members": 2} if name == "hidden_profile_file" else {}),
+            **({"without_evidence": True} if name == "texts" else {}),
         }
         cls, config = component(ENVIRONMENTS, section, "environment")
         made = cls(config, SplitPlan({Split.TEACHING: len(rows)}))
         assert made.details()["rows"] == len(rows)
-        assert made.numeric == (name in ("reading_file", "hidden_profile_file"))
+        assert made.numeric == (name in ("reading_file", "hidden_profile_file", "texts"))
 
 
 def test_the_example_with_models_is_valid():

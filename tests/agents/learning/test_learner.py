@@ -13,7 +13,8 @@ from agents.learning.learner import SupervisedLearner
 from agents.learning.settings import LearnerSettings
 from environments.core.columns import Columns
 from environments.core.errors import ConfigError, DataError
-from tests.agents.language_model.toy import WORDS, asks, config, world
+from tests.agents.language_model.toy import WORDS, asks, config
+from tests.agents.learning.lessons import experience, texts_of
 
 SETTINGS = LearnerSettings(batch_size=8, warm_start_epochs=6, warm_start_learning_rate=5e-3)
 MODEL = config()
@@ -26,33 +27,6 @@ def one_thread():
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
-
-
-def texts_of(n, seed=0):
-    case_id, contexts, options, right = world(n, seed)
-    return CaseTexts(case_id, contexts, options), right
-
-
-def experience(n, students, target=None, weight=None, seed=0, order=None):
-    """Samples of every student about the same n cases; targets and weights by student."""
-    texts, right = texts_of(n, seed)
-    order = np.arange(n) if order is None else order
-    parts = []
-    for student in students:
-        goal = np.eye(2)[right] if target is None else target[student]
-        load = np.ones(n) if weight is None else weight[student]
-        parts.append(
-            Columns(
-                {
-                    "student": np.full(n, student),
-                    "case_id": texts.case_id[order],
-                    "target": goal[order],
-                    "weight": load[order],
-                    "version": np.zeros(n, dtype=np.int64),
-                }
-            )
-        )
-    return Experience(Columns.concat(parts), texts)
 
 
 def learner(students, settings=SETTINGS, seed=0, adopt=True, model=MODEL):

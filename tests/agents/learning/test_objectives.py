@@ -26,6 +26,7 @@ from agents.learning.objectives import (
     VerdictConfig,
     VerdictRows,
 )
+from agents.learning.weak_to_strong.objective import WeakLabels, WeakLabelsConfig
 from coordination.messages import Fault
 from environments.core.errors import ConfigError
 
@@ -144,11 +145,18 @@ def test_only_the_ceiling_spends_truth_and_it_is_charged():
 
     for name in OBJECTIVES.shipped():
         cls = OBJECTIVES.get(name)
+        if name == "weak_labels":  # the objective of another engine, see below
+            continue
         cls(cls.Config()).targets(teaching(reveal=reveal))
     assert spent == {"ceiling": 4}
     targets = Truth(TruthConfig()).targets(teaching(reveal=reveal))
     np.testing.assert_array_equal(targets.target, np.eye(3)[right])
     assert targets.weight.tolist() == [1, 1, 1, 1]
+
+
+def test_weak_labels_are_not_for_scenarios_of_ticks():
+    with pytest.raises(ConfigError, match="weak_to_strong section"):
+        WeakLabels(WeakLabelsConfig()).targets(teaching())
 
 
 def test_what_is_missing_is_named():

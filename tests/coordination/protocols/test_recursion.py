@@ -163,7 +163,7 @@ def accuracy(room, truth, claimant):
                         ({"rule": "and", "branching": 3, "depth": 2, "obfuscated": True}, 3)],
 )  # fmt: skip
 def test_errors_that_nobody_locates_defeat_recursive_debate(fields, carried):
-    env = world(n=3000, **fields)
+    env = world(n=1500, **fields)
     room, truth, _ = play(env, RecursiveDebate(RecursiveDebateConfig(claims="last")))
     honest, lying, n = accuracy(room, truth, "proponent")
     assert honest == 1.0
@@ -245,7 +245,7 @@ def test_amplification_with_budget_is_exact(fields):
 
 
 def test_amplification_with_too_small_a_budget_is_not():
-    env, n = world(n=3000, depth=3), 3000
+    env, n = world(n=1200, depth=3), 1200
     # 14 sub-claims are all there are. Budgets are dealt evenly, so 12 and 13 leave 2 and 1 of the 4
     # nodes above leaves alone; one of the 4 is on the path of the error, and there the judge
     # guesses, right half of the time. A pair at the root alone tells nothing.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments.core.columns import Columns
+from environments.core.columns import Columns, same_text
 
 texts = st.lists(st.none() | st.text(st.characters(codec="utf-8"), max_size=6), max_size=12)
 
@@ -69,3 +69,20 @@ def test_empty_vectors_survive_arrow():
     back = Columns.from_arrow(columns.to_arrow())
     assert back["q"].shape == (3, 0) and back["q"].dtype == np.int64
     assert back.digest() == columns.digest()
+
+
+def test_a_constant_column_is_hashed_and_stored_like_any_other():
+    """The short way of a column with one text throughout gives the bytes of the long way."""
+    for text in ("judge", "", "é€", None):
+        constant = np.full(5, text, dtype=object)
+        mixed = np.append(constant, "other").astype(object)
+        assert same_text(constant) and not same_text(mixed)
+        short, long = Columns({"t": constant}), Columns({"t": mixed})
+        assert short.to_arrow().column("t").to_pylist() == [text] * 5
+        assert long.rows(0, 5).digest() == short.digest()
+        pieces = hashlib.blake2b(digest_size=32)
+        size = -1 if text is None else len(text.encode())
+        pieces.update(b"t:():5;t" + np.full(5, size, dtype="<i8").tobytes())
+        pieces.update((text or "").encode() * 5)
+        assert short.digest() == pieces.digest()
+    assert not same_text(np.empty(0, dtype=object))

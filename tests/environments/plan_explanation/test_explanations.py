@@ -3,7 +3,7 @@
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from environments.core.errors import ConfigError
@@ -59,6 +59,7 @@ def test_smallest_explanations_follow_the_definitions(seed):
 
 
 @settings(max_examples=30, deadline=None)
+@example(17726)  # the human's own plan begins with the robot's whole plan, and goes on
 @given(st.integers(0, 100_000))
 def test_an_online_explanation_comes_just_in_time(seed):
     case = _pair(seed)

@@ -19,9 +19,9 @@ def test_every_environment_that_ships_its_cases_is_measured():
 
 
 def test_it_measures_and_is_plain_json():
-    measured = bench.run(cases=64, looped=4, repeats=1, names=["jury", "reading", "chess_puzzles"])
+    measured = bench.run(cases=64, looped=4, repeats=1, names=["jury", "reading"])
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
-    for name in ("jury", "reading", "chess_puzzles"):
+    for name in ("jury", "reading"):
         fast, slow = (measured[f"{name}_{side}_steps_per_s"] for side in ("batched", "looped"))
         assert measured[f"{name}_ratio"] == pytest.approx(fast / slow)
     assert {"hardware", "versions", "seed", "cases"} <= set(measured)

@@ -37,8 +37,9 @@ def drive(config, path, runtime=None, at=lambda point: None):
     return RunDirectory.open(path)
 
 
-def go_on(config, path, at=lambda point: None):
-    """Resume a run's driver in this process."""
+def go_on(config, path, runtime=None, at=lambda point: None):
+    """Resume a run's driver; return the run, open for reading."""
     with RunDirectory.open(path) as run:
-        PopulationDriver(config, run, InProcessRuntime(), NullProgress(), at).run()
+        driver = PopulationDriver(config, run, runtime or InProcessRuntime(), NullProgress(), at)
+        driver.run()
     return RunDirectory.open(path)

@@ -1,0 +1,378 @@
+"""One full facilitated round of very many agents, its memory, and the same round done otherwise.
+
+A round: teams of five; the advisor explains, four members hear it, vote and are scored, remember
+and trust; the tick is committed to disk. Measured are whole ticks of the engine as
+``facilitate run population`` runs it, after a first one that warms up: with per-tick aggregates,
+with the full per-message ledger, on two Ray shards against one (alternating), and on Ray against
+this process. Peers do the round by hand, one object an agent, in Mesa and with one Ray actor an
+agent; their votes must be those of the engine.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from math import log
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from environments.core.errors import ConfigError, UnknownNameError
+from environments.core.keyed import Keyed
+from experiments.bench._population_peer import Neighbour, Work, at_once, hold
+from experiments.config.load import load_scenario, resolved_yaml
+from experiments.config.schema import ScenarioConfig
+from experiments.population.driver import PopulationDriver
+from experiments.population.meeting import meet
+from experiments.population.shard_host import ShardHost
+from experiments.population.world import World
+from experiments.progress import NullProgress
+from experiments.runs.directory import RunDirectory
+from experiments.runtime.choose import open_runtime
+from experiments.runtime.inprocess import InProcessRuntime
+from experiments.runtime.interface import Runtime, Stamp
+
+PARTS = ("round", "ledger", "shards", "mesa", "actors")
+_TEAM = 5
+_MESSAGES = 8
+"""Of a team and round: four copies of the explanation, four votes."""
+
+
+def run(
+    size: int = 1_000_000,
+    rounds: int = 5,
+    parts: Sequence[str] = PARTS,
+    mesa_agents: int = 20_000,
+    actors: int = 15,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure rounds on this machine.
+
+    Args:
+        size: Agents.
+        rounds: Timed rounds of each kind; the median counts.
+        parts: Which of `PARTS` to run: ``round`` (this process, aggregates), ``ledger`` (the same
+            with every message), ``shards`` (Ray with one and two shards), ``mesa``, ``actors``.
+        mesa_agents: Agents of the Mesa peer; its cost an agent does not depend on them.
+        actors: Ray actors of the other peer, one an agent; teams of five.
+        seed: Keys everything.
+
+    Returns:
+        Seconds a round, ratios, memory, and what identifies the measurement.
+
+    Raises:
+        UnknownNameError: For an unknown part.
+        ConfigError: If there is nothing to time.
+        AssertionError: If a peer votes otherwise than the engine.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise UnknownNameError("part", part, PARTS, "parts")
+    if rounds < 1 or size < _TEAM:
+        raise ConfigError(f"rounds={rounds}, size={size}: at least 1 round and {_TEAM} agents")
+    found: dict[str, Any] = {"agents": size, "teams": size // _TEAM}
+    if "round" in parts:
+        found |= _engine(size, rounds, seed, "aggregates")
+    if "ledger" in parts:
+        full = _engine(size, rounds, seed, "full")
+        found |= {"full_ledger_s": full["round_s"], "full_ledger_bytes": full["written_bytes"]}
+    if "shards" in parts:
+        found |= _shards(size, rounds, seed)
+    if "mesa" in parts:
+        found |= _mesa(mesa_agents, seed, found.get("agents_per_s"))
+    if "actors" in parts:
+        found |= _actors(actors, rounds, seed, found.get("messages_per_s"))
+    return found | {
+        "rounds": rounds,
+        "seed": seed,
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        **_versions("ray", "mesa"),
+    }
+
+
+def bench_config(size: int, ticks: int, seed: int, *overrides: str) -> ScenarioConfig:
+    """Return the population that is measured: teams of exactly five, one of them strong."""
+    return load_scenario(
+        "population",
+        [
+            f"population.size={size}",
+            "population.kinds.weak.fraction=0.8",
+            "population.kinds.strong.fraction=0.2",
+            f"schedule.ticks={ticks}",
+            f"schedule.curve_every={ticks + 1}",
+            f"schedule.snapshot_every={ticks + 1}",
+            "splits.test=0",
+            f"seed={seed}",
+            *overrides,
+        ],
+    )
+
+
+class _Timed(NullProgress):
+    """Keeps what the driver shows of every tick."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, float] = {}
+        self.memory = 0.0
+
+    def tick(
+        self,
+        tick: int,
+        curve: Mapping[str, float | None],
+        judges: Mapping[str, float],
+        stats: Mapping[str, float],
+    ) -> None:
+        """See `experiments.progress.Progress.tick`."""
+        self.seconds[tick] = 1.0 / stats["ticks/s"]
+        self.memory = max(self.memory, stats["MiB"])
+
+
+def _timed(config: ScenarioConfig, runtime: Runtime, rounds: int) -> tuple[float, _Timed, int]:
+    """Return the median seconds of a round, what was shown, and the bytes of ledger a round."""
+    shown = _Timed()
+    with tempfile.TemporaryDirectory(prefix="facilitate-bench-") as folder:
+        path = Path(folder) / "run"
+        with RunDirectory.create(path, resolved_yaml(config), {"scenario": "bench"}) as run:
+            PopulationDriver(config, run, runtime, shown, lambda point: None).run()
+            written = sum(part.bytes for part in run.tick_parts() if part.tick == 2)
+    # Round 1 warms up; the last tick of the schedule examines and saves.
+    return median(shown.seconds[tick] for tick in range(2, 2 + rounds)), shown, written
+
+
+def _engine(size: int, rounds: int, seed: int, ledger: str) -> dict[str, Any]:
+    config = bench_config(size, rounds + 2, seed, f"population.ledger={ledger}")
+    runtime = open_runtime(config)
+    try:
+        seconds, shown, written = _timed(config, runtime, rounds)
+    finally:
+        runtime.close()
+    host = World(config)
+    state = ShardHost(runtime, bench_config(20_000, 1, seed), tempfile.gettempdir(), 0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "round_s": seconds,
+        "agents_per_s": size / seconds,
+        "messages_per_s": host.sampler.rooms * _MESSAGES / seconds,
+        "memory_mib": shown.memory,
+        "peak_memory_mib": peak,
+        "state_bytes_per_agent": state.state_bytes / 20_000,
+        "written_bytes": written,
+    }
+
+
+def _shards(size: int, rounds: int, seed: int) -> dict[str, Any]:
+    """Alternate one and two shards on Ray, and one in this process."""
+    try:
+        version("ray")
+    except PackageNotFoundError:
+        return {"two_shards_ratio": None}
+    taken: dict[str, list[float]] = {"inprocess": [], "ray_1": [], "ray_2": []}
+    memory = 0.0
+    for _ in range(rounds):
+        for name in taken:
+            kind, _, count = name.partition("_")
+            config = bench_config(
+                size, 4, seed, f"runtime={kind}", f"runtime.shards={count or 1}",
+                "runtime.ray.shard.num_cpus=0.5", "runtime.ray.init={object_store_memory: 1e9}",
+            )  # fmt: skip
+            runtime = open_runtime(config)
+            try:
+                seconds, shown, _ = _timed(config, runtime, 2)
+            finally:
+                runtime.close()
+            taken[name].append(seconds)
+            if name == "ray_2":
+                memory = max(memory, shown.memory)
+    mid = {name: median(values) for name, values in taken.items()}
+    return {
+        "inprocess_s": mid["inprocess"],
+        "ray_one_shard_s": mid["ray_1"],
+        "ray_two_shards_s": mid["ray_2"],
+        "two_shards_ratio": mid["ray_1"] / mid["ray_2"],
+        "ray_overhead": mid["ray_1"] / mid["inprocess"] - 1.0,
+        "two_shards_memory_mib": memory,
+    }
+
+
+# -- peers ------------------------------------------------------------------------------------
+
+
+def work_of(size: int, seed: int) -> tuple[Work, np.ndarray]:
+    """Return a first round to do by hand, and what the engine decides in it, [R]."""
+    config = bench_config(size, 1, seed)
+    world = World(config)
+    with tempfile.TemporaryDirectory() as folder:
+        host = ShardHost(InProcessRuntime(), config, folder, 0)
+        stamp = Stamp(1, 1)
+        request = host.request(stamp).payload
+        host.lend(stamp, request)
+        minds = host.lent
+    meeting = meet(world, 1, 0, request, slice(0, request.n), minds)
+    skill = minds["skill"].reshape(request.agents.shape)
+    case = np.repeat(request.case_id[:, None], _TEAM, axis=1)
+    slips = Keyed(seed, "resident.misread").uniform(request.agents, case, 0) >= skill
+    cases = world.environment.deal(request.case_id)
+    right = np.exp(world.environment.assess(cases, "source", request.agents[:, 0]))[:, 1]
+    seen = np.where(slips, 1.0 - right[:, None], right[:, None])
+    told = skill * seen + (1 - skill) * (1 - seen)
+    coin = Keyed(seed, "team_tie").uniform(request.room_id, shape=(2,)).argmax(axis=1)
+    columns = host.columns
+    work = Work(
+        request.agents,
+        np.log(told) - np.log1p(-told),
+        request.topic,
+        coin,
+        columns["honest"],
+        columns["learning"],
+        world.environment.n_topics,
+        columns["skill"],
+        columns["kind"] == world.kinds.index("strong"),
+        float(config.environment["validity"]),
+        world.environment.seal().reveal(request.case_id, "bench"),
+    )
+    return work, meeting.choice
+
+
+def _mesa(size: int, seed: int, ours: float | None) -> dict[str, Any]:
+    try:
+        import mesa
+    except ImportError:
+        return {"mesa_agents_per_s": None}
+    work, decided = work_of(size, seed)
+
+    class Resident(Neighbour, mesa.Agent):
+        def __init__(self, model: Any, honest: bool, learning: float, skill: float) -> None:
+            mesa.Agent.__init__(self, model)
+            Neighbour.__init__(self, honest, learning, work.topics)
+            self.skill = skill
+
+    class Town(mesa.Model):
+        """As Mesa's tutorial has it: the model makes its agents and steps them."""
+
+        def __init__(self) -> None:
+            super().__init__(seed=seed)
+            honest, learning = work.honest.tolist(), work.learning.tolist()
+            columns = zip(honest, learning, work.skill.tolist(), strict=True)
+            self.people = [Resident(self, *one) for one in columns]
+            self.choice: list[int] = []
+            self.whole = False
+            self.rows: list[dict[str, int]] = []
+
+        def step(self) -> None:
+            if self.whole:
+                self.rows.append(self.meet())
+                return
+            rows = zip(
+                work.agents.tolist(), work.own.tolist(), work.topic.tolist(), work.coin.tolist(),
+                strict=True,
+            )  # fmt: skip
+            people = self.people
+            self.choice = [
+                hold([people[i] for i in who], own, topic, coin, at_once)
+                for who, own, topic, coin in rows
+            ]
+
+        def meet(self) -> dict[str, int]:
+            """Hold a round of its own: who meets whom, about what, is drawn here."""
+            strong = [
+                one for one, is_strong in zip(self.people, work.strong, strict=True) if is_strong
+            ]
+            weak = [
+                one
+                for one, is_strong in zip(self.people, work.strong, strict=True)
+                if not is_strong
+            ]
+            self.random.shuffle(strong)
+            self.random.shuffle(weak)
+            right = 0
+            draw = self.random.random
+            for number, advisor in enumerate(strong):
+                topic = self.random.randrange(work.topics)
+                meant = topic % 2
+                truth = meant if draw() < work.validity else 1 - meant
+                team = [advisor, *weak[4 * number : 4 * number + 4]]
+                own = []
+                for one in team:
+                    skill = one.skill
+                    p = skill * work.validity + (1 - skill) * (1 - work.validity)
+                    seen = meant if draw() < skill else 1 - meant
+                    odds = log(p / (1 - p))
+                    own.append(odds if seen else -odds)
+                right += hold(team, own, topic, int(draw() < 0.5), at_once) == truth
+            return {"right": right}
+
+    town = Town()
+    town.step()
+    assert town.choice == decided.tolist(), "Mesa, other decisions"
+    # The timed rounds draw their own teams, cases and readings, as a model in Mesa would.
+    town.whole = True
+    start = time.perf_counter()
+    town.step()
+    seconds = time.perf_counter() - start
+    right = [int(row["right"]) for row in town.rows]
+    expected = (decided == work.truth).mean()
+    assert abs(right[0] / (size // _TEAM) - expected) < 5 / np.sqrt(size), "Mesa, other accuracy"
+    rate = size / seconds
+    ratio = ours / rate if ours else None
+    return {"mesa_agents": size, "mesa_agents_per_s": rate, "mesa_ratio": ratio}
+
+
+def _actors(count: int, rounds: int, seed: int, ours: float | None) -> dict[str, Any]:
+    """One actor an agent and one call a message: teams of five, the same round over and over."""
+    with _peers(count) as started:
+        if started is None:
+            return {"actor_messages_per_s": None}
+        actors, get = started
+        work, _ = work_of(500, seed)
+
+        def call(agents: Sequence[Any], method: str, arguments: Sequence[tuple]) -> list[Any]:
+            sent = [getattr(a, method).remote(*x) for a, x in zip(agents, arguments, strict=True)]
+            return get(sent)
+
+        teams = [actors[i : i + _TEAM] for i in range(0, count - _TEAM + 1, _TEAM)]
+
+        def one_round() -> None:
+            for row, team in enumerate(teams):
+                hold(team, work.own[row].tolist(), int(work.topic[row]), int(work.coin[row]), call)
+
+        one_round()
+        taken = [_seconds(one_round) for _ in range(4 * rounds)]
+    rate = len(teams) * _MESSAGES / median(taken)
+    ratio = ours / rate if ours else None
+    return {"actors": count, "actor_messages_per_s": rate, "actor_ratio": ratio}
+
+
+@contextmanager
+def _peers(count: int) -> Iterator[tuple[list[Any], Callable[[list[Any]], Any]] | None]:
+    try:
+        from experiments.runtime.ray_peer import peer_actors
+    except ImportError:
+        yield None
+        return
+    with peer_actors(Neighbour, count) as started:
+        yield started
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _versions(*names: str) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

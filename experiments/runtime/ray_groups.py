@@ -1,0 +1,93 @@
+"""Placement groups: hosts that wait for each other are placed together, all or none.
+
+Without one, two learners of two ranks each could both get one place of the last two, and wait for
+their second rank for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from environments.core.errors import ConfigError
+from experiments.runtime.interface import HostSpec
+
+
+def in_groups(specs: Sequence[HostSpec]) -> list[bool]:
+    """Say of each host whether it works beside another one (`HostSpec.beside`)."""
+    sizes = Counter(spec.beside for spec in specs)
+    return [bool(spec.beside) and sizes[spec.beside] > 1 for spec in specs]
+
+
+class PlacementGroups:
+    """The groups that a runtime holds."""
+
+    def __init__(self) -> None:
+        self._held: list[Any] = []
+
+    def reserve(
+        self, specs: Sequence[HostSpec], needs: Sequence[Mapping[str, float]], limit_s: float
+    ) -> list[dict[str, Any]]:
+        """Reserve places for every group of hosts and wait until they are given.
+
+        Args:
+            specs: All hosts.
+            needs: ``num_cpus`` and ``num_gpus`` of each.
+            limit_s: Longest wait.
+
+        Returns:
+            Further options of each host's actor.
+
+        Raises:
+            ConfigError: If the places are not given in time: what was asked for, what there is.
+        """
+        members: dict[str, list[int]] = {}
+        for place, grouped in enumerate(in_groups(specs)):
+            if grouped:
+                members.setdefault(specs[place].beside, []).append(place)
+        options: list[dict[str, Any]] = [{} for _ in specs]
+        for name, places in members.items():
+            # A bundle without any resource is not allowed.
+            bundles = [_bundle(needs[place]) for place in places]
+            group = placement_group(bundles, strategy="PACK", name=f"facilitate-{name}")
+            self._held.append(group)
+            try:
+                ray.get(group.ready(), timeout=limit_s)
+            except GetTimeoutError as error:
+                raise ConfigError(
+                    f"the {len(places)} ranks of {name} ask for {_told(bundles)} together, and the "
+                    f"Ray cluster, which has {_told([ray.cluster_resources()])} in all and "
+                    f"{_told([ray.available_resources()])} free, gave no places within "
+                    f"{limit_s:g} s (runtime.ray.start_timeout_s)"
+                ) from error
+            for index, place in enumerate(places):
+                options[place] = {
+                    "scheduling_strategy": PlacementGroupSchedulingStrategy(
+                        group, placement_group_bundle_index=index
+                    )
+                }
+        return options
+
+    def release(self) -> None:
+        """Give all places back."""
+        for group in self._held:
+            with contextlib.suppress(RayError, ValueError):
+                remove_placement_group(group)
+        self._held.clear()
+
+
+def _bundle(need: Mapping[str, float]) -> dict[str, float]:
+    bundle = {"CPU": need["num_cpus"], "GPU": need["num_gpus"]}
+    return {name: amount for name, amount in bundle.items() if amount} or {"CPU": 0.001}
+
+
+def _told(bundles: Sequence[Mapping[str, float]]) -> str:
+    total = {name: sum(bundle.get(name, 0.0) for bundle in bundles) for name in ("CPU", "GPU")}
+    return f"{total['CPU']:g} CPUs and {total['GPU']:g} GPUs"

@@ -1,0 +1,1 @@
+"""Weak-to-strong generalization as an experiment: supervisors, labels, students, one arm each."""

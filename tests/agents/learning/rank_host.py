@@ -1,0 +1,67 @@
+"""What the tests of ranks run in each rank's process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from agents.language_model.backbone import configure_torch
+from agents.learning.learner import SupervisedLearner
+from agents.learning.ranks import Ranks
+from agents.learning.settings import DistributedConfig, LearnerSettings
+from experiments.runtime.interface import Parted
+from tests.agents.language_model.toy import WORDS, config
+from tests.agents.learning.lessons import experience
+
+SETTINGS = LearnerSettings(batch_size=10, epochs=2, learning_rate=3e-3, clip_norm=0.5, device="cpu")
+
+
+def train(ranks: Ranks, dtype: str, lessons: int, **distributed) -> SupervisedLearner:
+    """Two students, some lessons of 23 samples: minibatches of 10, 10 and 3."""
+    students = {3: 0, 4: 1}
+    target = {s: np.random.default_rng(s).dirichlet([1, 1], size=23) for s in students}
+    weight = {3: np.ones(23), 4: np.where(np.arange(23) % 4 == 0, 0.0, 0.5)}
+    settings = replace(SETTINGS, distributed=DistributedConfig(ranks=ranks.count, **distributed))
+    # Llama's norms and softmax are float32 whatever the model's type; the gradient of gpt2's key
+    # biases is zero but for rounding, which Adam makes as large as a step.
+    architecture = "gpt2" if dtype == "float64" else "llama"
+    model = config(model={"dtype": dtype, "architecture": architecture})
+    learner = SupervisedLearner(model, settings, 0, students, WORDS, ranks)
+    for student, replicate in students.items():
+        learner.adopt([student], learner._backbone.initial_weights(0, replicate))
+    for tick in range(lessons):
+        learner.submit(experience(23, students, target, weight, seed=tick), tick)
+    return learner
+
+
+class RankHost:
+    """One of two ranks."""
+
+    def __init__(self, client, rank: int, ranks: int, deadline_s: float) -> None:
+        configure_torch(1)
+        self.ranks = Ranks(rank, ranks, "learner-7", deadline_s)
+
+    def open(self, stamp, host):
+        return self.ranks.open(host)
+
+    def join(self, stamp, address):
+        self.ranks.join(address, torch.device("cpu"))
+
+    def sum(self, stamp, vectors):
+        mine = torch.tensor(vectors[self.ranks.rank])
+        self.ranks.sum_(mine)
+        return mine.numpy()
+
+    def total(self, stamp, values):
+        return self.ranks.total(values[self.ranks.rank])
+
+    def train(self, stamp, dtype, lessons, distributed):
+        learner = train(self.ranks, dtype, lessons, **distributed)
+        return Parted(learner.losses(), learner.state())
+
+    def resume(self, stamp, dtype, state, distributed):
+        learner = train(self.ranks, dtype, 0, **distributed)
+        learner.restore(state)
+        return Parted(None, learner.state())

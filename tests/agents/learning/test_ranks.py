@@ -1,0 +1,177 @@
+"""Two ranks train what one trains, sums have one order, and nobody waits for ever."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from agents.language_model.backbone import configure_torch
+from agents.learning.ranks import Ranks
+from agents.learning.settings import DistributedConfig, LearnerSettings, check_distributed
+from environments.core.errors import ConfigError, LostError
+from experiments.runtime.interface import HostSpec, Stamp
+from experiments.runtime.processes import HostProcess
+from tests.agents.learning.rank_host import SETTINGS, RankHost, train
+
+STAMP = Stamp(0, 0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    configure_torch(1)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+class Pair:
+    """Two ranks in processes of their own."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self.hosts = [
+            HostProcess(
+                HostSpec(
+                    f"rank-{rank}",
+                    "learner",
+                    RankHost,
+                    {"rank": rank, "ranks": 2, "deadline_s": deadline_s},
+                    "pair",
+                )
+            )
+            for rank in range(2)
+        ]
+        for host in self.hosts:
+            host.wait(120.0)
+        first = self.hosts[0].call("open", STAMP, ("127.0.0.1",))
+        address = self.hosts[0].result(first, time.monotonic() + 60.0, 60.0)
+        self.both("join", address)
+
+    def start(self, method, *arguments):
+        return [host.call(method, STAMP, arguments) for host in self.hosts]
+
+    def wait(self, tickets):
+        end = time.monotonic() + 120.0
+        return [h.result(t, end, 120.0) for h, t in zip(self.hosts, tickets, strict=True)]
+
+    def both(self, method, *arguments):
+        tickets = self.start(method, *arguments)
+        return self.wait(tickets), [ticket.payload for ticket in tickets]
+
+    def stop(self):
+        for host in self.hosts:
+            host.stop()
+
+
+@pytest.fixture(scope="module")
+def pair():
+    made = Pair(60.0)
+    yield made
+    made.stop()
+
+
+def flat(state, part="weights"):
+    return np.concatenate(
+        [
+            np.asarray(value).ravel()
+            for key in sorted(state)
+            if key.endswith(part)
+            for _, value in sorted(state[key].items())
+        ]
+    )
+
+
+def test_shares_cover_every_sample_once_and_all_ranks_keep_step():
+    for count in (1, 2, 3, 5):
+        for n in (1, 2, 3, 7, 32):
+            for pieces in (1, 2, 4, 100):
+                parts = [Ranks(rank, count).parts(n, pieces) for rank in range(count)]
+                assert len({len(part) for part in parts}) == 1
+                covered = [
+                    i for part in parts for cut, share in part if share for i in range(n)[cut]
+                ]
+                assert covered == list(range(n))
+                assert all(range(n)[cut] for part in parts for cut, _ in part)
+                assert sum(share for part in parts for _, share in part) == pytest.approx(1.0)
+                assert max(len(part) for part in parts) <= pieces
+
+
+def test_a_sum_is_the_sum_on_both_ranks_to_the_bit(pair):
+    rng = np.random.default_rng(0)
+    for n in (1, 5, 1000):
+        vectors = [rng.normal(size=n).astype(np.float32) for _ in range(2)]
+        (one, two), _ = pair.both("sum", vectors)
+        np.testing.assert_array_equal(one, vectors[0] + vectors[1])
+        np.testing.assert_array_equal(two, one)
+    assert pair.both("total", [1.5, 2.25])[0] == [3.75, 3.75]
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_two_ranks_give_the_weights_of_one_on_the_whole_batch(pair, accumulation):
+    """Float64 to 1e-9 after 18 steps; float32 within a tenth of the learning rate."""
+    alone = {dtype: train(Ranks(), dtype, 3) for dtype in ("float64", "float32")}
+    for dtype, tolerance in (("float64", 1e-9), ("float32", 0.1 * SETTINGS.learning_rate)):
+        losses, (one, two) = pair.both("train", dtype, 3, {"accumulation": accumulation})
+        want = alone[dtype].state()
+        got = flat(one)
+        assert got.dtype == np.dtype(dtype)
+        assert np.abs(got - flat(want)).max() < tolerance
+        np.testing.assert_array_equal(flat(two), got)  # ranks never drift apart
+        assert losses[0] == losses[1]
+        assert losses[0] == pytest.approx(alone[dtype].losses(), rel=1e-5)
+    start = train(Ranks(), "float64", 0).state()
+    assert np.abs(flat(start) - flat(alone["float64"].state())).max() > 5 * SETTINGS.learning_rate
+
+
+def test_a_repetition_gives_the_same_bits(pair):
+    _, (first, _) = pair.both("train", "float32", 2, {})
+    _, (again, _) = pair.both("train", "float32", 2, {})
+    np.testing.assert_array_equal(flat(first), flat(again))
+
+
+def test_accumulation_takes_the_same_steps_alone():
+    whole = train(Ranks(), "float64", 2).state()
+    pieces = train(Ranks(), "float64", 2, accumulation=4).state()
+    assert np.abs(flat(whole) - flat(pieces)).max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"ranks": 0}, "learner.distributed.ranks: given 0, allowed: 1 or more"),
+        ({"ranks": 11}, "ranks: given 11, but a minibatch has 10 samples"),
+        ({"strategy": "magic"}, "strategy"),
+        ({"precision": "float8"}, "precision"),
+        ({"accumulation": 0}, "accumulation: given 0"),
+        ({"strategy": "fsdp"}, "given 'fsdp' with 1 rank"),
+        ({"backend": "nccl", "ranks": 2}, "given 'nccl' with learner.device=cpu"),
+    ],
+)
+def test_ranks_that_cannot_train_are_one_line(given, match):
+    settings = LearnerSettings(batch_size=10, device="cpu", distributed=DistributedConfig(**given))
+    with pytest.raises(ConfigError, match=match) as caught:
+        check_distributed(settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_ranks_and_adapters_exclude_each_other():
+    settings = LearnerSettings(device="cpu", distributed=DistributedConfig(ranks=2))
+    settings.adapter.rank = 4
+    with pytest.raises(ConfigError, match=r"given ranks=2 with learner.adapter.rank=4"):
+        check_distributed(settings)
+    with pytest.raises(ConfigError, match="given rank 2 of 2"):
+        Ranks(2, 2)
+
+
+def test_a_rank_that_dies_is_noticed_and_named(pair):
+    """The survivor is inside a sum when its peer is killed; the last test that uses the pair."""
+    waiting = pair.hosts[0].call("sum", STAMP, ([np.ones(3), np.ones(3)],))
+    os.kill(pair.hosts[1].pid, signal.SIGKILL)
+    with pytest.raises(LostError, match="learner-7 rank 0 of 2 lost the other ranks"):
+        pair.hosts[0].result(waiting, time.monotonic() + 60.0, 60.0)
+    with pytest.raises(LostError, match="rank-1 died"):
+        late = pair.hosts[1].call("total", STAMP, ([1.0, 2.0],))
+        pair.hosts[1].result(late, time.monotonic() + 60.0, 60.0)

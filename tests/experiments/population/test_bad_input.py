@@ -1,0 +1,75 @@
+"""What cannot run is one line that names key, given and allowed; nothing is half-written."""
+
+import pytest
+
+from experiments.cli import main
+
+SMALL = ("population.size=100", "schedule.ticks=1", "runtime=inprocess")
+
+CASES = {
+    "population.size=3": "population.communities: given 8, allowed: 1 to 3",
+    "population.kinds.weak.fraction=.5": "weak 0.5, strong 0.02, sum 0.52; shares must be 0 or",
+    "population.kinds.weak.fraction=-.5": "shares must be 0 or more and sum to 1",
+    "population.kinds.weak.role=boss": "unknown role 'boss'",
+    "population.kinds.strong.skill=1.5": "kinds.strong.skill.mean: given 1.5, allowed: 0 to 1",
+    "population.kinds.weak.information=secret": "unknown information group 'secret'",
+    "population.kinds.weak.policy=language_model": "agents of a population are numeric",
+    "population.kinds.weak.learning={law: beta, mean: .5, sd: .6}": "a beta law in 0 … 1 needs",
+    "population.communities=200": "population.communities: given 200, allowed: 1 to 100",
+    "population.topology=star": "unknown topology 'star'",
+    "population.topology={name: ring, degree: 3}": "ring needs an even one",
+    "population.topology=edge_list": "an edge_list, and nothing else, is read from a file",
+    "population.team.draws.advisor.place=ties": "ties, but topology mixed has none",
+    "population.team.draws.advisor.kind=guru": "unknown kind 'guru'",
+    "population.team.draws.judge={kind: strong}": "unknown seat 'judge'",
+    "population.team.share=0": "population.team.share: given 0, allowed: above 0, up to 1",
+    "population.protocol=debat": "unknown protocol 'debat'",
+    "population.trust.feedback=rumour": "unknown value 'rumour'",
+    "population.ledger=none": "unknown value 'none'",
+    "runtime.shards=17": "runtime.shards: given 17, allowed: 1 to 15 (100 agents in",
+    "seeds=3": "seeds: given 3, a population run has 1",
+    "splits.curve=-1": "splits.curve: given -1",
+}
+
+
+def refused(capsys, tmp_path, *overrides):
+    """Run it; return the one line of the error."""
+    out = tmp_path / "run"
+    given = {text.split("=")[0] for text in overrides}
+    small = [text for text in SMALL if text.split("=")[0] not in given]
+    assert main(["run", "population", *small, *overrides, f"out={out}"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert not out.exists()
+    return lines[0]
+
+
+@pytest.mark.parametrize("override", CASES)
+def test_one_line_and_nothing_written(override, capsys, tmp_path):
+    assert CASES[override] in refused(capsys, tmp_path, override)
+
+
+def test_an_edge_list_with_an_unknown_agent_names_file_and_line(capsys, tmp_path):
+    file = tmp_path / "ties.csv"
+    file.write_text("source,target\n0,1\n2,100\n", "utf-8")
+    line = refused(capsys, tmp_path, f"population.topology={{name: edge_list, file: {file}}}")
+    assert f"{file}:3: unknown agent 100 as target" in line
+
+
+def test_a_topology_of_fewer_agents_than_a_team(capsys, tmp_path):
+    few = ("population.size=5", "population.communities=1", "population.kinds.strong.fraction=.4")
+    line = refused(capsys, tmp_path, *few, "population.kinds.weak.fraction=.6")
+    assert "population.size: given 5 with 3 agents for the 4 seats member_1, member_2" in line
+
+
+def test_a_population_is_shown_listed_and_verified(capsys, tmp_path):
+    out = tmp_path / "run"
+    few = ("splits.teaching=50", "splits.curve=20", "splits.test=20", "population.exam=20")
+    assert main(["run", "population", *SMALL, *few, f"out={out}", "--quiet"]) == 0
+    page = (out / "report.html").read_text("utf-8")
+    for text in ("What the agents learned", "Over communities", "whom they came to trust"):
+        assert text in page
+    capsys.readouterr()
+    assert main(["verify", str(out)]) == 0
+    assert main(["report", "--brief", str(out)]) == 0
+    assert "Unaided, the weak agents" in capsys.readouterr().out
