@@ -24,7 +24,12 @@ from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.episodes import EpisodesAnalysis, analyse_episodes
 from experiments.analysis.estimate import Estimate
-from experiments.analysis.facilitation import facilitation_metrics, items_said, known_references
+from experiments.analysis.facilitation import (
+    facilitation_metrics,
+    items_said,
+    known_references,
+    team_synergy,
+)
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
@@ -194,6 +199,7 @@ def _conversations(
         for result in add_gains(results, parts, boots[split]):
             more = facilitation_metrics(result.metrics["judge_accuracy"], references)
             more["items_per_room"] = items_said(tables, parts[result.name], boots[split])
+            more |= team_synergy(tables, parts[result.name], boots[split])
             result.metrics.update(more)
             found.setdefault(result.name, {})[split] = result
     return {name: found[name] for name in config.conversations if name in found}

@@ -15,11 +15,13 @@ def possible_table(analysis: Analysis) -> Cells:
         "regret_no_communication": ("regret against\nno communication", points),
         "regret_full_information": ("regret against\nfull information", points),
         "facilitation_share": ("of facilitation's\nworth, %", percent),
+        "strong_synergy": ("over the\nbest member", points),
+        "weak_synergy": ("over the\nmean member", points),
         "items_per_room": ("evidence\nbrought up", ratio),
     }
     by_name = {name: analysis.conversation(name).metrics for name in analysis.conversations}
     shown = [k for k in columns if any(m[k].value is not None for m in by_name.values())]
-    known = any(key != "items_per_room" for key in shown)
+    known = any(key.startswith("regret") for key in shown)
     rows = tuple(
         (name, percent(m["judge_accuracy"]), *(columns[key][1](m[key]) for key in shown))
         for name, m in by_name.items()
@@ -29,7 +31,9 @@ def possible_table(analysis: Analysis) -> Cells:
         "Regret: the reference's accuracy minus the conversation's, in points; against no "
         "communication it is negative where talking helped. The references are those of the "
         "environment, above. Of facilitation's worth: the share had of what full information adds "
-        "to no communication. Evidence: different verified pieces said in a room.",
+        "to no communication. Over the best and the mean member: accuracy minus that of members "
+        "before anybody spoke (strong and weak synergy). Evidence: different verified pieces said "
+        "in a room.",
     )
     title = "Beside what was possible"
     return Cells(title, header, rows if known else (), tuple(range(1, len(header))), notes)

@@ -88,6 +88,14 @@ def test_jury_weights_beat_the_majority_and_reach_the_optimum(ran):
     metrics, _ = ran("jury")
     majority, weighted, confidence = right(metrics, "majority", "weighted", "confidence")
     assert weighted == confidence > majority
+    # The best of five members is right nine times in ten: a majority is worse than it, weights are
+    # not; over the mean member, right .72 of the time, both gain.
+    over_best, over_mean = (
+        values(metrics, name, "conversation.majority", "conversation.weighted")
+        for name in ("strong_synergy", "weak_synergy")
+    )
+    assert over_best[0] < 0 < over_best[1] and min(over_mean) > 0.05
+    assert over_best[1] - over_best[0] == pytest.approx(weighted - majority)
     assert abs(majority - 0.87696) < 4 * 0.0155 and abs(weighted - 0.92664) < 4 * 0.0123
 
 
