@@ -1,5 +1,6 @@
 # make demo   install into .venv and run the flagship experiment on both environments
 # make test   install the developer tools too and run every check
+# make chaos  20 runs under Ray, killed at random, end as if nothing had happened (minutes)
 #
 # Needs Python 3.11 or newer, make and pip; nothing is compiled. Options:
 #   PYTHON=/path/to/python3.12                            which Python to use
@@ -14,7 +15,7 @@ DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test install lint types tests wheel clean help
+.PHONY: demo test chaos install lint types tests wheel clean help
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -35,6 +36,9 @@ types: $(VENV)/.installed-dev
 
 tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.chaos.kills
 
 install: $(VENV)/.installed
 

@@ -45,7 +45,7 @@ def checked(
         ProtocolError: If the arrays do not have the shape of the asks at all.
     """
     n = len(n_options)
-    _check_shapes(answers, n, width, seat)
+    check_shapes(answers, n, width, seat)
     a = {name: getattr(answers, name) for name in Answers.blank(0, 0)}
     known = np.isin(a["fault"], _FAULTS)
     fault = np.where(known, a["fault"], int(Fault.ERROR)).astype(np.int64)
@@ -93,7 +93,18 @@ def _is_text(text: NDArray[np.object_]) -> NDArray[np.bool_]:
     return np.array([t is None or isinstance(t, str) for t in texts], dtype=bool)
 
 
-def _check_shapes(answers: Answers, n: int, width: int, seat: str) -> None:
+def check_shapes(answers: Answers, n: int, width: int, seat: str) -> None:
+    """Check that answers have the shape of their asks.
+
+    Args:
+        answers: What a cohort returned.
+        n: Rows asked.
+        width: K.
+        seat: Who answered, for the error.
+
+    Raises:
+        ProtocolError: If they do not; names the first array.
+    """
     for name in Answers.blank(0, 0):
         array = getattr(answers, name)
         wide = {"probs": (n, width), "quotes": (n, array.shape[-1] if array.ndim else 0)}

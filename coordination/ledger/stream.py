@@ -120,10 +120,11 @@ class PartStream:
 
     def abandon(self) -> None:
         """Remove what has been written; harmless after `close`."""
-        for table, writer in self._writers.items():
+        for writer in self._writers.values():
             with contextlib.suppress(OSError, pa.ArrowException):
                 writer.close()
-            self._paths[table].unlink(missing_ok=True)
+        for path in self._paths.values():  # also of a writer that could not be made
+            path.unlink(missing_ok=True)
 
     def _write(self, table: str, rows: Columns) -> None:
         arrow = rows.to_arrow()

@@ -84,6 +84,9 @@ class PopulationConfig:
     ledger: str = "aggregates"
     """aggregates (per tick, block, community and kind) or full (every message, delivery, decision
     and score too)."""
+    answer_s: float = 0.0
+    """Seconds that a policy may think about one micro-batch of asks, which it then forfeits; 0 for
+    no bound. A result that a bound has touched depends on the machine."""
     max_fault_share: float = 0.01
     """The run stops if more of a tick's answers than this are faulty."""
     blocks: int = 16

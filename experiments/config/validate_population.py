@@ -73,6 +73,7 @@ def _numbers(population: PopulationConfig) -> None:
         _between(f"population.{key}", getattr(population, key), 1, _MAX_SIZE)
     _between("population.communities", population.communities, 1, population.size)
     _between("population.belief_limit", population.belief_limit, 1e-9, 700)
+    _between("population.answer_s", population.answer_s, 0, math.inf)
     _between("population.max_fault_share", population.max_fault_share, 0, 1)
     _one_of("population.ledger", population.ledger, LEDGERS, "value")
 

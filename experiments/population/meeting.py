@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policies.resident import pooled
+from coordination.checking import check_shapes
 from coordination.cohort import Answers, Asks
 from coordination.messages import Fault
 from coordination.room import Room, RoomPlace, RoomRules, SeatSpec
@@ -21,6 +22,7 @@ from environments.cases import Split
 from environments.core.columns import Columns
 from environments.core.keyed import Keyed
 from environments.truth import SealedTruth
+from experiments.population.deadline import TooLateError, within
 from experiments.population.request import CONVERSATION, Request
 from experiments.population.world import World
 
@@ -41,7 +43,9 @@ class Answered:
 class PopulationCrew:
     """Asks the policies of a population's kinds; an agent's mind is its row of a table.
 
-    A policy that raises loses the answers of its batch (`Fault.ERROR`); the tick goes on.
+    A policy that raises, or whose answers do not have the shape of the asks, loses the answers of
+    its batch (`Fault.ERROR`); one that thinks longer than ``population.answer_s`` forfeits them
+    (`Fault.TIMEOUT`). The tick goes on.
 
     Args:
         world: The world.
@@ -84,10 +88,16 @@ class PopulationCrew:
         return Answered(Answers(**merged))
 
     def _one(self, kind: int, asks: Asks, minds: Columns) -> Answers:
+        wide = asks.assessment.shape[1]
         try:
-            return self._world.cohorts[kind].answer(asks, minds)
-        except Exception:  # whatever a user's policy raises is a fault of its rows
-            return Answers.failed(asks.n, asks.assessment.shape[1], Fault.ERROR)
+            with within(self._world.config.population.answer_s):
+                answers = self._world.cohorts[kind].answer(asks, minds)
+            check_shapes(answers, asks.n, wide, asks.seat)
+        except TooLateError:
+            return Answers.failed(asks.n, wide, Fault.TIMEOUT)
+        except Exception:  # whatever a user's policy raises or returns is a fault of its rows
+            return Answers.failed(asks.n, wide, Fault.ERROR)
+        return answers
 
     def _rows(self, room_id: Ints) -> Ints:
         if self._order is None:

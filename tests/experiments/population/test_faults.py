@@ -1,0 +1,196 @@
+"""A bad policy loses its turn, a full or locked disk its tick: never what was committed."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.policies.resident import Resident
+from coordination.cohort import Answers
+from coordination.messages import Fault, MessageKind
+from experiments.config.load import resolved_yaml
+from experiments.population.deadline import TooLateError, within
+from experiments.runs.directory import RunDirectory
+from tests.experiments.population.small import drive, go_on, small
+
+LEAN = (
+    "population.size=40",
+    "population.communities=1",
+    "population.blocks=2",
+    "population.exam=5",
+    "schedule.ticks=1",
+    "schedule.curve_every=9",
+)
+ADVISED, VOTED, SEATS = 9, 36, 5
+"""Teams of a tick, and votes in them: 36 weak agents in fours."""
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def of_advisors(bad):
+    """Return an `answer` that is bad where advisors speak and sound elsewhere."""
+    sound = Resident.answer
+
+    def answer(self, asks, minds):
+        good = sound(self, asks, minds)
+        return bad(asks, good) if asks.intent != MessageKind.RULING else good
+
+    return answer
+
+
+def raises(asks, good):
+    raise ZeroDivisionError
+
+
+def no_answers(asks, good):
+    return None
+
+
+def a_row_too_few(asks, good):
+    return good.take(range(asks.n - 1)) if hasattr(good, "take") else Answers.failed(1, 3, Fault(0))
+
+
+def too_wide(asks, good):
+    return Answers.failed(asks.n, asks.assessment.shape[1] + 1, Fault.NONE)
+
+
+def no_distribution(asks, good):
+    good.probs.flags.writeable = True
+    good.probs[:] = 7.0
+    return good
+
+
+def late(asks, good):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            time.sleep(0.001)
+        except Exception:
+            continue  # a policy that swallows whatever it can does not get around its bound
+    return good
+
+
+CASES = {
+    raises: Fault.ERROR,
+    no_answers: Fault.ERROR,
+    a_row_too_few: Fault.ERROR,
+    too_wide: Fault.ERROR,
+    no_distribution: Fault.UNPARSABLE,
+    late: Fault.TIMEOUT,
+}
+
+
+@pytest.mark.parametrize("bad", CASES)
+def test_a_bad_answer_loses_its_turn_and_not_the_tick(bad, tmp_path, monkeypatch):
+    monkeypatch.setattr(Resident, "answer", of_advisors(bad))
+    overrides = ("population.max_fault_share=.5", "population.ledger=full")
+    bound = ("population.answer_s=.05",) if bad is late else ()
+    run = drive(small(*LEAN, *overrides, *bound), tmp_path / "run")
+    [teams] = run.metrics()[1]["teams"].values()
+    assert (teams["rooms"], teams["faults"]) == (ADVISED, ADVISED)
+    assert (teams["votes"], teams["undecided"]) == (VOTED, 0)
+    said = run.read("messages")
+    assert set(said["fault"].tolist()) == {int(CASES[bad])} and said.n == ADVISED
+    assert run.verify().equal
+
+
+def test_the_bound_leaves_who_is_in_time_alone():
+    with within(30.0):
+        done = sum(range(1000))
+    assert done == 499500
+    with pytest.raises(TooLateError), within(0.01):
+        time.sleep(60)
+    with within(0.0):
+        time.sleep(0.02)
+
+
+# -- the file system --------------------------------------------------------------------------
+
+DISK = (
+    "population.size=1500",
+    "population.communities=1",
+    "population.ledger=full",
+    "schedule.ticks=4",
+    "schedule.snapshot_every=1",
+    "schedule.curve_every=9",
+    "splits.teaching=5000",
+)
+
+
+def in_a_namespace(script, *arguments):
+    """Run a shell script where mounts are its own; skip where the system forbids it."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"]).returncode:
+        pytest.skip("mounting in a namespace of one's own is not allowed here")
+    command = ["unshare", "-rm", "sh", "-ec", script, "sh", sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def one_line(error):
+    lines = [line for line in error.strip().splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in error, error
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory):
+    file = tmp_path_factory.mktemp("scenario") / "disk.yaml"
+    file.write_text(resolved_yaml(small(*DISK)), "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return drive(small(*DISK), tmp_path_factory.mktemp("runs") / "undisturbed")
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_with_one_line_and_keeps_the_last_commit(scenario, undisturbed, tmp_path):
+    (tmp_path / "small").mkdir()
+    script = """
+        mount -t tmpfs -o size=700k tmpfs "$3"
+        "$1" -m experiments run "$2" out="$3/run" runtime=inprocess --quiet && exit 9
+        cp -r "$3/run" "$4"
+    """
+    path = tmp_path / "run"
+    done = in_a_namespace(script, scenario, tmp_path / "small", path)
+    assert done.returncode == 0, done.stderr
+    assert "No space left on device" in one_line(done.stderr)
+    left = RunDirectory.open(path)
+    assert left.verify().equal
+    assert 0 < len(left.manifest.ticks) < len(undisturbed.manifest.ticks)
+    assert not list(path.rglob("*.tmp"))
+    assert go_on(small(*DISK), path).ledger_digest == undisturbed.ledger_digest
+
+
+@pytest.mark.slow
+def test_a_directory_that_became_read_only_is_one_line(scenario, undisturbed, tmp_path):
+    class StopError(Exception):
+        pass
+
+    heard = []
+
+    def stop(point):
+        heard.extend([point] * (point == "after_cleanup"))
+        if len(heard) == 3:
+            raise StopError
+
+    path = tmp_path / "run"
+    with pytest.raises(StopError):
+        drive(small(*DISK), path, at=stop)
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    script = """
+        mount --bind "$2" "$2"
+        mount -o remount,ro,bind "$2"
+        "$1" -m experiments resume "$2" && exit 9 || test $? = 2
+        "$1" -m experiments run population out="$2/other" runtime=inprocess && exit 9 || test $? = 2
+    """
+    done = in_a_namespace(script, path)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 2 and all("Read-only file system" in line for line in lines), lines
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+    assert go_on(small(*DISK), path).ledger_digest == undisturbed.ledger_digest
