@@ -13,6 +13,7 @@ POLICIES = Registry(
         "sceptical": "agents.policies.sceptical:Sceptical",
         "best_response": "agents.policies.best_response:BestResponse",
         "strategic": "agents.policies.best_response:Strategic",
+        "learned_debater": "agents.policies.learned:LearnedDebater",
         "scripted": "agents.policies.scripted:Scripted",
         "contestant": "agents.policies.contest:Contestant",
         "tree_expert": "agents.policies.tree:TreeExpert",

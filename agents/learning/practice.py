@@ -37,8 +37,6 @@ class PracticeConfig:
     objective: str = GRPO
     """reinforce (leave-one-out baseline), grpo (normalized in groups, clipped) or dpo (the best
     against the worst of a group)."""
-    rollouts: int = 4
-    """Times that each situation is played with the same weights: a group."""
     learning_rate: float = 0.1
     epochs: int = 2
     """Steps on each tick's practice (all of it at once). REINFORCE takes one: what it would take
@@ -63,7 +61,7 @@ def check(config: PracticeConfig, where: str) -> None:
     """
     if config.objective not in OBJECTIVES:
         raise UnknownNameError("practice objective", config.objective, OBJECTIVES, where)
-    for key, low in (("rollouts", 2), ("epochs", 1), ("kl", 0.0), ("clip_norm", 0.0)):
+    for key, low in (("epochs", 1), ("kl", 0.0), ("clip_norm", 0.0)):
         given = getattr(config, key)
         if not low <= given < float("inf"):
             raise ConfigError(f"{where}.{key}: given {given}, allowed: {low} or more")

@@ -130,7 +130,7 @@ class Expert(NumericPolicy):
 
         advocate = asks.stance != FREE
         if asks.intent in ARGUES and advocate.all():  # nobody chooses a side or states a belief
-            quotes = self._quotes(asks, asks.stance, fair_argmax(belief, coin))
+            quotes = self._quotes(asks, minds, asks.stance, fair_argmax(belief, coin))
             told = probabilities(log_normalize(self._told(asks, quotes), mask))
             sure = pick(told, asks.stance)
             return self._speak(asks, belief, stance=asks.stance, quotes=quotes, confidence=sure)
@@ -138,7 +138,7 @@ class Expert(NumericPolicy):
         best, second = best_two(belief, coin, mask)
         own = np.where(self.honest(asks.agent_id, asks.case_id), best, second)
         stance = np.where(asks.stance == FREE, own, asks.stance)
-        quotes = self._quotes(asks, stance, best)
+        quotes = self._quotes(asks, minds, stance, best)
         stated = probabilities(_swap(belief, best, stance))
         confidence = pick(stated, stance)
         if asks.intent in ARGUES:
@@ -168,7 +168,7 @@ class Expert(NumericPolicy):
         return self.config.quotes_per_message + (self.config.fabrication > 0)
 
     def _quotes(
-        self, asks: Asks, stance: NDArray[np.int64], best: NDArray[np.int64]
+        self, asks: Asks, minds: Columns, stance: NDArray[np.int64], best: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return [B, Q] quotes; a forgery comes first, so that a cut message still holds it."""
         config = self.config
@@ -176,7 +176,7 @@ class Expert(NumericPolicy):
         if config.fabrication > 0:
             forges = (self._forge.uniform(asks.ask_id) < config.fabrication) & (stance != best)
             quotes[:, 0] = np.where(forges & (stance >= 0), forged_quote(0) - stance, NO_QUOTE)
-        usable = asks.held & ~_already_quoted(asks)
+        usable = asks.held & ~already_quoted(asks)
         if config.collude:
             usable = usable & (stance != best)[:, None]
         picked = self._pick(asks, stance, best, usable)
@@ -253,7 +253,7 @@ def _swap(belief: Floats, best: NDArray[np.int64], argued: NDArray[np.int64]) ->
     return np.where(is_argued, at_best, np.where(is_best, at_argued, belief))
 
 
-def _already_quoted(asks: Asks) -> Bools:
+def already_quoted(asks: Asks) -> Bools:
     """Return which items somebody has quoted in what the seat heard, shape [B, E]."""
     quotes = asks.heard.quotes
     said = np.zeros((asks.n, asks.llr.shape[1]), dtype=bool)

@@ -31,6 +31,7 @@ from experiments.analysis.facilitation import (
     team_synergy,
 )
 from experiments.analysis.ledger_view import verdicts, with_costs
+from experiments.analysis.self_play import Training, analyse_training
 from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
@@ -92,6 +93,8 @@ class Analysis:
     """Purpose to number of truths revealed."""
     episodes: EpisodesAnalysis
     """What came out of the environment's game."""
+    training: Training | None = None
+    """Where debaters are trained."""
 
     @property
     def illustrative(self) -> bool:
@@ -143,6 +146,7 @@ def analyse(
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
         analyse_episodes(tables, config, references),
+        analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
     )
 
 

@@ -14,6 +14,7 @@ Names::
     arm.A4.curve.tick_0004                   accuracy on the curve split
     conversation.debate.judge_accuracy …     on teaching cases
     conversation.debate.test.judge_accuracy  on test cases
+    training.debate.gain                     what training added to the judge, paired over seeds
     conversation.debate.fault.verdict.unparsable
     episodes.silent.reward                   mean of a measure of episodes
     episodes.silent.reward.regret.REFERENCE  how much worse than the environment's reference
@@ -32,6 +33,7 @@ from experiments.analysis.analysis import Analysis, Comparison, analyse
 from experiments.analysis.episodes import EpisodesAnalysis, EpisodesComparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
+from experiments.analysis.self_play import training_metrics
 from experiments.config.schema import ScenarioConfig
 from experiments.runs.directory import RunDirectory
 
@@ -123,6 +125,8 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
                 for fault, count in found.faults.items()
             }
     flat |= _episodes(analysis.episodes)
+    if analysis.training is not None:
+        flat |= training_metrics(analysis.training)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(analysis.truth_spent.items())

@@ -99,6 +99,16 @@ class LearnerConfig(LearnerSettings):
 
     student: str = ""
     """Agent that learns; empty for a scenario without learning."""
+    mode: str = "sync"
+    """sync: conversations wait for the weights of the tick before, and results are repeatable;
+    async: they go on while students are trained, with weights at most ``max_staleness`` old."""
+    max_staleness: int = 1
+    """async: most versions that a sample may lie behind the weights it is trained into."""
+    capacity: int = 0
+    """async: most samples between the start of their conversation and the end of their training;
+    0 for those of ``max_staleness`` + 1 ticks."""
+    keep_versions: int = 2
+    """Weight versions that cohorts keep."""
 
 
 @dataclass
@@ -137,6 +147,27 @@ class WeakToStrongConfig:
     units_per_tick: int = 4
     """Students (arm and seed) trained in one tick: what is lost at most by a crash, and how many
     learner hosts can work at once."""
+
+
+@dataclass
+class SelfPlayConfig:
+    """Agents trained against their judge; the scenario has this section if ``agents`` are named.
+
+    In every conversation in which one of them sits, practice rooms are held beside it.
+    """
+
+    agents: list[str] = field(default_factory=list)
+    """Who is trained; its policy must be one that learns."""
+    reward: str = "log_score"
+    """log_score (log of the judge's probability of the agent's side), win (1 if the judge chose
+    it) or principal (1 if the judge was right: spends truth)."""
+    rollouts: int = 4
+    """Times that each teaching case is practised with the same weights: a group."""
+    baselines: dict[str, str] = field(default_factory=dict)
+    """Conversation of trained agents to the same one of untrained agents."""
+    contrast: list[str] = field(default_factory=list)
+    """Two conversations with a baseline: what training adds to the judge's accuracy in the first
+    minus what it adds in the second."""
 
 
 @dataclass
@@ -243,6 +274,7 @@ class ScenarioConfig:
     weak_to_strong: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     mutations: MutationConfig = field(default_factory=MutationConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)

@@ -24,8 +24,10 @@ from environments import ENVIRONMENTS
 from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError, UnknownNameError
 from environments.decomposition import Decomposable
+from experiments.config.asynchronous import check_async
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
+from experiments.config.self_play import check_self_play
 from experiments.config.validate_episodes import check_episodes
 from experiments.config.weak_to_strong import check_weak_to_strong
 
@@ -34,6 +36,7 @@ EXAM = "exam"
 
 CONTROLS = ("none", "shuffled", "random", "flipped_truth")
 FEEDBACK = ("none", "audited")
+MODES = ("sync", "async")
 RUNTIMES = ("ray", "inprocess")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
@@ -63,8 +66,11 @@ def validate(config: ScenarioConfig) -> None:
     _conversations(config)
     check_episodes(config)
     _arms(config)
+    if config.learner.mode == "async":
+        check_async(config)
     _analysis(config)
     check_weak_to_strong(config)
+    check_self_play(config)
 
 
 def has_population(config: ScenarioConfig) -> bool:
@@ -93,6 +99,8 @@ def _numbers(config: ScenarioConfig) -> None:
     _at_least("learner.warm_start_epochs", learner.warm_start_epochs, 0)
     check_adapter(learner.adapter)
     check_distributed(learner)
+    _one_of("learner.mode", learner.mode, MODES)
+    _at_least("learner.keep_versions", learner.keep_versions, 1)
     if not _DEVICE.fullmatch(learner.device):
         raise ConfigError(
             f"learner.device: given {learner.device!r}, allowed: auto, cpu, cuda, cuda:N"

@@ -50,6 +50,7 @@ def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -
     more: dict[str, Any] = {}
     if agent == config.learner.student:
         settings.model.device = config.learner.device
+        settings.keep_versions = max(settings.keep_versions, config.learner.keep_versions)
         more["adapter"] = config.learner.adapter
     if getattr(cls, "needs_vocabulary", False):
         return cls(settings, seed, vocabulary=tuple(environment.vocabulary()), **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from experiments.engine.converse import Setting, examine, hold, scored, tally
 from experiments.engine.crew import EngineCrew
 from experiments.engine.feedback import audited_outcomes
 from experiments.engine.plan import Block, Plan
+from experiments.engine.practice import learned, practise
 from experiments.engine.teaching import Taught, teach_block
 from experiments.episodes.base import Place, episode_rows
 from experiments.runtime.interface import Client, Parted, Stamp
@@ -42,6 +43,8 @@ class TeachingPayload:
 
     experience: Experience | None
     outcomes: Columns | None
+    practice: Mapping[int, list[Columns]] = field(default_factory=dict)
+    """Slot of a trained agent to what it did and earned, see `experiments.engine.practice`."""
 
 
 class ConversationHost:
@@ -105,6 +108,7 @@ class ConversationHost:
         tables: dict[str, list[Columns]] = {name: [] for name in TABLES}
         experiences: list[Experience] = []
         outcomes: list[Columns] = []
+        practice: dict[int, list[Columns]] = {}
         spent_by_arm: Counter[str] = Counter()
         for block in blocks:
             setting, cases = self._open(stamp, block)
@@ -114,6 +118,10 @@ class ConversationHost:
                 taught = self._teach_block(setting, cases, rooms, version, tables)
                 experiences.append(taught.experience)
                 tables["labels"].append(taught.labels)
+            if self._config.self_play.agents:
+                done = practise(setting, self._protocols, self._cohorts, cases, self._truth)
+                for slot, rows in done.items():
+                    practice.setdefault(slot, []).extend(rows)
             outcomes.extend(
                 audited_outcomes(self._config.feedback, self._truth, room, block.replicate, seat)
                 for name, room in rooms.items()
@@ -128,7 +136,9 @@ class ConversationHost:
         summary["labels"] = _label_tally(joined["labels"]) if "labels" in joined else {}
         summary["spent_by_arm"] = dict(spent_by_arm)
         experience = Experience.concat(experiences) if experiences else None
-        payload = TeachingPayload(experience, Columns.concat(outcomes) if outcomes else None)
+        payload = TeachingPayload(
+            experience, Columns.concat(outcomes) if outcomes else None, practice
+        )
         return Parted(summary, payload)
 
     def exam(self, stamp: Stamp, blocks: Sequence[Block], version: int) -> dict[str, Any]:
@@ -151,6 +161,7 @@ class ConversationHost:
 
     def settle(self, stamp: Stamp, *payloads: TeachingPayload) -> None:
         """Update the minds of the team from a tick's outcomes; every host does the same."""
+        self._minds = learned(self._minds, self._cohorts, [p.practice for p in payloads])
         parts = [payload.outcomes for payload in payloads if payload.outcomes is not None]
         merged = Columns.concat([part for part in parts if part.n])
         if not merged.n:

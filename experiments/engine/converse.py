@@ -70,8 +70,22 @@ def _room_ids(
     return hash_id(key, tick, replicate, case_id, agent_id)
 
 
-def hold(setting: Setting, conversation: str, protocol: Protocol, cases: Cases) -> Room:
-    """Hold a configured conversation on every case of the block."""
+def hold(
+    setting: Setting,
+    conversation: str,
+    protocol: Protocol,
+    cases: Cases,
+    rollout: NDArray[np.int64] | None = None,
+) -> Room:
+    """Hold a configured conversation on every case of the block.
+
+    Args:
+        setting: The block.
+        conversation: Its name.
+        protocol: Its protocol.
+        cases: n cases; with rollouts a case may repeat.
+        rollout: [n] which of several practice rooms about its case each is.
+    """
     config = setting.plan.config.conversations[conversation]
     replicate = setting.block.replicate
     none = np.full(cases.n, -1, dtype=np.int64)
@@ -81,6 +95,13 @@ def hold(setting: Setting, conversation: str, protocol: Protocol, cases: Cases) 
         information = setting.plan.config.agents[agent].information
         seats[seat] = SeatSpec(agent_id, information, version=none, adapter=none)
     deciders = protocol.deciders(seats)
+    room_id = _room_ids(
+        conversation,
+        setting.tick,
+        replicate,
+        cases.case_id,
+        seats[protocol.deciders(seats)[0]].agent_id,
+    )
     room = Room.open_root(
         cases,
         setting.environment,
@@ -89,9 +110,7 @@ def hold(setting: Setting, conversation: str, protocol: Protocol, cases: Cases) 
         rules_of(config, setting.plan.config.mutations.blank_messages),
         setting.place(conversation, str(config.protocol["name"]), protocol.outcome),
         replicate=np.full(cases.n, replicate, dtype=np.int64),
-        room_id=_room_ids(
-            conversation, setting.tick, replicate, cases.case_id, seats[deciders[0]].agent_id
-        ),
+        room_id=room_id if rollout is None else hash_id(room_id, rollout),
     )
     if config.initial:
         probe_initial(room, deciders)

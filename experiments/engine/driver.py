@@ -136,7 +136,6 @@ class Driver:
 
     def _tick(self, tick: int) -> None:
         stamp = self._stamp(tick)
-        version = tick if tick < self._plan.last_tick else self._plan.last_tick - 1
         summaries: list[dict[str, Any]] = []
         line: dict[str, Any] = {"tick": tick}
         if tick == 0:
@@ -147,19 +146,22 @@ class Driver:
                     "warm_start", self._config.splits.warm_start * self._config.seeds
                 )
         elif tick < self._plan.last_tick:
-            taught, payloads = self._teach(stamp, version - 1)
+            taught, payloads = self._teach(stamp, self._lessons.admit(tick))
             summaries += taught
             if self._learns:
                 self._progress.stage("learning")
-            line["loss"] = self._lessons.learn(stamp, payloads)
-            if self._config.feedback.kind != "none":
+            self._lessons.learn(stamp, payloads)
+            if self._plan.snapshot_at(tick):
+                self._lessons.drain()
+            line |= self._lessons.told()
+            if self._config.feedback.kind != "none" or self._config.self_play.agents:
                 self._all(stamp, self._talkers, "settle", *payloads)
         if tick == self._plan.last_tick:
             if self._config.splits.test:
                 self._progress.stage("testing on unseen cases")
-                summaries += self._exam(stamp, Split.TEST, version)
+                summaries += self._exam(stamp, Split.TEST, self._lessons.installed)
         elif self._plan.curve_at(tick):
-            summaries += self._exam(stamp, Split.CURVE, version)
+            summaries += self._exam(stamp, Split.CURVE, self._lessons.installed)
         self._commit(stamp, summaries, line)
 
     def _teach(self, stamp: Stamp, version: int) -> tuple[list[dict[str, Any]], list[Any]]:

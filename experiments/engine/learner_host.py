@@ -18,6 +18,7 @@ from environments.core.errors import ConfigError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
+from experiments.engine.lessons import Taken
 from experiments.engine.plan import Plan
 from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
 from experiments.runtime.interface import Client, Parted, Stamp
@@ -87,14 +88,29 @@ class LearnerHost:
     def learn(self, stamp: Stamp, *payloads: TeachingPayload) -> Parted:
         """Train on a tick's experience, in canonical order whatever host it came from.
 
+        Samples of weights more than ``learner.max_staleness`` versions old are dropped.
+
         Returns:
-            Summary: student to mean loss. Payload: the new `WeightVersion` of these students.
+            Summary: what became of the samples (`Taken`). Payload: the students' new
+            `WeightVersion`.
         """
         parts = [payload.experience for payload in payloads if payload.experience is not None]
         merged = Experience.concat(parts)
         ordered = merged.samples.sort_by("block", "student", "place")
+        own = np.isin(ordered["student"], np.array(self._students, dtype=np.int64))
+        # Lessons are taken in order: what is trained on now are the weights of the tick before.
+        behind = stamp.tick - 1 - ordered["version"]
+        stale = own & (behind > self._config.learner.max_staleness)
+        empty = own & ~stale & (ordered["weight"] == 0)
+        if stale.any():
+            ordered = ordered.take(~stale)
         self._learner.submit(Experience(ordered, merged.texts), stamp.tick)
-        return self._published(stamp)
+        published = self._published(stamp)
+        if self._ranks.rank:
+            return Parted(Taken({}, 0, {}), published.payload)
+        dropped = {"no_sample": int(empty.sum()), "stale": int(stale.sum())}
+        trained = int(own.sum()) - sum(dropped.values())
+        return Parted(Taken(published.summary, trained, dropped), published.payload)
 
     def snapshot(self, stamp: Stamp, directory: str) -> SnapshotFile | None:
         """Write all that a resumed learner needs; return the file's description."""

@@ -2,11 +2,23 @@
 
 A learner is one host, or, with ``learner.distributed.ranks`` above 1, a group of hosts that all get
 the same calls at the same time and work each on its part; the first of them speaks for the group.
+
+Synchronous learning waits for every lesson. Asynchronous learning lets conversations go on with the
+weights that are there, and keeps two promises by making conversations wait (back-pressure)::
+
+    staleness   a tick t begins when version t − 1 − max_staleness is installed; lessons are taken
+                in order, so its samples meet weights that are at most max_staleness newer
+    capacity    a sample takes its place before its conversation begins and gives it back when it
+                has been trained on or dropped
+
+At every snapshot nothing waits: what is saved is a whole tick.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.config.schema import ScenarioConfig
@@ -17,6 +29,26 @@ from experiments.runtime.interface import HostSpec, Runtime, Stamp
 def learner_host(index: int, rank: int) -> str:
     """Return the name of a learner's host; the first rank's is the learner's own."""
     return f"learner-{index}.rank-{rank}" if rank else f"learner-{index}"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one tick's samples at one learner host."""
+
+    losses: Mapping[int, float]
+    """Student to mean loss."""
+    trained: int
+    dropped: Mapping[str, int]
+    """Reason to samples: ``no_sample`` (a conversation taught nothing), ``stale``."""
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """A tick's samples on their way."""
+
+    stamp: Stamp
+    calls: list[Any]
+    samples: int
 
 
 class Lessons:
@@ -38,6 +70,15 @@ class Lessons:
         self._readers = list(readers)
         self._learners = config.runtime.learner_hosts * bool(plan.arms)
         self._ranks = config.learner.distributed.ranks
+        self._waits = config.learner.mode == "async"
+        self._reset()
+
+    def _reset(self) -> None:
+        self.installed = 0
+        """Newest weight version that the cohort hosts have."""
+        self._waiting: deque[_Lesson] = deque()
+        self._counts: Counter[str] = Counter()
+        self._losses: dict[str, float] = {}
 
     @property
     def hosts(self) -> list[str]:
@@ -58,19 +99,20 @@ class Lessons:
                 "learner",
                 LearnerHost,
                 {"config": self._config, "index": index, "rank": rank},
-                beside=learner_host(index, 0) if self._ranks > 1 else "",
+                beside=learner_host(index, 0) if self._ranks > 1 or self._waits else "",
             )
             for index in range(self._learners)
             for rank in range(self._ranks)
         ]
 
     def connect(self, stamp: Stamp, reports: Sequence[Mapping[str, Any]]) -> None:
-        """Let the ranks of every learner meet, once the hosts have started.
+        """Forget an earlier epoch; let the ranks of every learner meet, once hosts have started.
 
         Args:
             stamp: Of the epoch.
             reports: What starting the hosts returned.
         """
+        self._reset()
         if self._ranks == 1 or not self._learners:
             return
         at = {report["host"]: report["address"] for report in reports}
@@ -106,25 +148,85 @@ class Lessons:
 
     # -- a tick ----------------------------------------------------------------------------
 
-    def learn(self, stamp: Stamp, payloads: Sequence[Any]) -> dict[str, float]:
-        """Train on a tick's experience and install the version that comes of it.
+    def admit(self, tick: int) -> int:
+        """Wait until the conversations of a tick may begin.
 
         Returns:
-            Arm to mean loss over its students.
+            The weight version that they are to use.
         """
+        settings = self._config.learner
+        coming = self._plan.samples_of(tick)
+        room = settings.capacity or sum(
+            self._plan.samples_of(t)
+            for t in range(tick - settings.max_staleness, tick + 1)
+            if t > 0
+        )
+        while self._waiting and (
+            self.installed < tick - 1 - settings.max_staleness
+            or sum(lesson.samples for lesson in self._waiting) + coming > room
+        ):
+            self._finish()
+        self._finish_ready()
+        return self.installed
+
+    def learn(self, stamp: Stamp, payloads: Sequence[Any]) -> None:
+        """Hand a tick's experience to the learners; synchronous: wait and install what comes."""
         if not self._learners:
-            return {}
+            return
         calls = [self._runtime.call(name, "learn", stamp, *payloads) for name in self.hosts]
-        losses = {arm: value for part in self._gather(calls) for arm, value in part.items()}
-        self.install(stamp, [call.payload for call in calls])
-        return self._by_arm(losses)
+        samples = self._plan.samples_of(stamp.tick)
+        self._counts["submitted"] += samples
+        self._waiting.append(_Lesson(stamp, calls, samples))
+        if self._waits:
+            self._finish_ready()
+        else:
+            self.drain()
+
+    def drain(self) -> None:
+        """Wait for all lessons and install their versions."""
+        while self._waiting:
+            self._finish()
+
+    def told(self) -> dict[str, Any]:
+        """Return a metrics line's part on learning; counts are those since the last line.
+
+        ``loss``: arm to mean loss over its students, of the last lesson taken. Asynchronous:
+        ``learning`` with ``version`` (installed), samples ``submitted``, ``trained``, dropped by
+        reason, and ``waiting`` now. Over all lines, submitted = trained + dropped + waiting.
+        """
+        line: dict[str, Any] = {"loss": self._losses}
+        if self._waits:
+            waiting = sum(lesson.samples for lesson in self._waiting)
+            names = ("submitted", "trained", "dropped_no_sample", "dropped_stale")
+            counts = {name: self._counts[name] for name in names}
+            line["learning"] = {"version": self.installed, **counts, "waiting": waiting}
+            self._counts.clear()
+        return line
+
+    def _finish_ready(self) -> None:
+        while self._waiting and all(self._runtime.ready(c) for c in self._waiting[0].calls):
+            self._finish()
+
+    def _finish(self) -> None:
+        """Wait for the oldest lesson; install its version."""
+        lesson = self._waiting[0]
+        taken = self._gather(lesson.calls)
+        self.install(lesson.stamp, [call.payload for call in lesson.calls])
+        self._waiting.popleft()
+        losses: dict[int, float] = {}
+        for part in taken:
+            losses |= part.losses
+            self._counts["trained"] += part.trained
+            self._counts.update({f"dropped_{why}": n for why, n in part.dropped.items()})
+        self._losses = self._by_arm(losses)
 
     def install(self, stamp: Stamp, versions: Sequence[Any]) -> None:
-        """Give the cohort hosts one weight version, in parts from all learner hosts."""
+        """Give the cohort hosts the version of a tick, in parts from all learner hosts."""
         if versions:
             self._gather(
                 [self._runtime.call(h, "install", stamp, *versions) for h in self._readers]
             )
+            self.installed = stamp.tick
 
     def _by_arm(self, losses: Mapping[int, float]) -> dict[str, float]:
         by_arm: dict[str, list[float]] = {}

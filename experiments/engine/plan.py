@@ -132,6 +132,12 @@ class Plan:
         start, stop = total * (tick - 1) // ticks, total * tick // ticks
         return self._blocks(Split.TEACHING, start, stop, 0)
 
+    def samples_of(self, tick: int) -> int:
+        """Return how many samples a tick's teaching gives: one for each case, replicate, arm."""
+        total, ticks = self.config.splits.teaching, self.config.schedule.ticks
+        cases = total * tick // ticks - total * (tick - 1) // ticks
+        return cases * len(self.replicates) * len(self.arms)
+
     def exam_blocks(self, split: Split, tick: int) -> list[Block]:
         """Return the blocks of all curve or test cases, numbered after the tick's teaching."""
         teaches = 0 < tick < self.last_tick

@@ -27,6 +27,7 @@ from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
 from experiments.report.possible import possible_table
 from experiments.report.rooms import ShownRoom, shown_rooms
+from experiments.report.self_play import training_section
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.tables import main_table
 from experiments.runs.directory import RunDirectory
@@ -75,6 +76,7 @@ def render_report(
     """
     analysis = data.analysis
     sections = [
+        training_section(analysis),
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),

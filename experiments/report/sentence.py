@@ -6,6 +6,7 @@ from experiments.analysis.analysis import Analysis, Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
 from experiments.report.episodes import episodes_sentence
+from experiments.report.self_play import training_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -20,6 +21,8 @@ def first_sentence(analysis: Analysis) -> str:
         return episodes_sentence(analysis.episodes, where, analysis.seeds, doubt)
     if analysis.config.weak_to_strong.supervisor:
         return weak_to_strong_sentence(analysis)
+    if analysis.training is not None:
+        return training_sentence(analysis, environment_name(analysis))
     if analysis.primary is None:
         return _judges(analysis)
     primary = analysis.primary

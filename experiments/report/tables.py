@@ -29,6 +29,7 @@ from experiments.report.episodes import (
     regrets_table,
 )
 from experiments.report.possible import possible_table
+from experiments.report.self_play import training_table
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
@@ -80,6 +81,8 @@ def print_analysis(
         episode_comparisons_table(analysis.episodes),
     ]
     tables += played
+    if analysis.training is not None:
+        tables.append(training_table(analysis))
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:

@@ -166,7 +166,7 @@ def test_grpo_takes_the_same_first_step_whatever_the_clip_and_stops_outside_of_i
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rollouts": 1}, "x.rollouts: given 1, allowed: 2 or more"),
+        ({"epochs": 0}, "x.epochs: given 0, allowed: 1 or more"),
         ({"beta": 0.0}, "x.beta: given 0.0, allowed: above 0"),
         ({"kl": -1.0}, "x.kl: given -1.0, allowed: 0.0 or more"),
         ({"learning_rate": float("nan")}, "x.learning_rate: given nan, allowed: above 0"),

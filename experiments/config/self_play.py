@@ -1,0 +1,74 @@
+"""What a scenario with a ``self_play`` section must say, found before anything starts."""
+
+from __future__ import annotations
+
+from agents import POLICIES
+from environments.core.errors import ConfigError, UnknownNameError
+from experiments.config.components import component
+from experiments.config.schema import ScenarioConfig
+
+REWARDS = ("log_score", "win", "principal")
+
+
+def check_self_play(config: ScenarioConfig) -> None:
+    """Check the section against the rest of the scenario.
+
+    Raises:
+        ConfigError: The first combination that cannot run.
+    """
+    section = config.self_play
+    if not section.agents:
+        if section.baselines or section.contrast:
+            raise ConfigError("self_play.agents: none, but baselines or a contrast are given")
+        return
+    if config.weak_to_strong.supervisor:
+        raise ConfigError("self_play.agents: a weak_to_strong scenario holds no practice rooms")
+    seated = {agent for c in config.conversations.values() for agent in c.seats.values()}
+    for name in section.agents:
+        if name not in config.agents:
+            raise UnknownNameError("agent", name, config.agents, "self_play.agents")
+        policy, _ = component(POLICIES, config.agents[name].policy, f"agents.{name}.policy")
+        if not hasattr(policy, "learn"):
+            raise ConfigError(
+                f"self_play.agents: {name!r} has policy "
+                f"{config.agents[name].policy.get('name')!r}, allowed: one that learns "
+                "(learned_debater)"
+            )
+        if name not in seated:
+            raise ConfigError(f"self_play.agents: {name!r} sits in no conversation")
+    if section.reward not in REWARDS:
+        raise UnknownNameError("reward", section.reward, REWARDS, "self_play.reward")
+    if section.rollouts < 2:
+        raise ConfigError(
+            f"self_play.rollouts: given {section.rollouts}, allowed: 2 or more (a group is what "
+            "rewards are compared in)"
+        )
+    _baselines(config)
+
+
+def _baselines(config: ScenarioConfig) -> None:
+    section = config.self_play
+    trained = set(section.agents)
+    for name, plain in section.baselines.items():
+        for one in (name, plain):
+            if one not in config.conversations:
+                raise UnknownNameError(
+                    "conversation", one, config.conversations, "self_play.baselines"
+                )
+        if not trained & set(config.conversations[name].seats.values()):
+            raise ConfigError(f"self_play.baselines: no trained agent sits in {name!r}")
+        if trained & set(config.conversations[plain].seats.values()):
+            raise ConfigError(
+                f"self_play.baselines: a trained agent sits in the baseline {plain!r}"
+            )
+    if section.baselines and not config.splits.test:
+        raise ConfigError("splits.test: given 0, but self_play.baselines are compared there")
+    if section.contrast and len(section.contrast) != 2:
+        raise ConfigError(
+            f"self_play.contrast: given {section.contrast}, expected two conversations"
+        )
+    for name in section.contrast:
+        if name not in section.baselines:
+            raise UnknownNameError(
+                "conversation with a baseline", name, section.baselines, "self_play.contrast"
+            )

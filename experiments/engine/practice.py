@@ -1,0 +1,163 @@
+"""Practice rooms: trained agents play the same situations several times, and a reward is given.
+
+They are hypothetical: nothing of them is in the ledger, nobody decides anything by them. What they
+leave is how the weights of trained agents' minds change when the tick is committed; the effect is
+then seen in the conversations themselves. Every draw is keyed, so they can be held again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordination.cohort import Answers, Asks, Cohort, Crew, Pending
+from coordination.messages import FREE, Fault
+from coordination.protocols.base import Protocol
+from coordination.room import Room
+from environments.cases import Cases
+from environments.core.columns import Columns
+from environments.core.keyed import hash_id
+from environments.truth import SealedTruth
+from experiments.config.schema import ScenarioConfig
+from experiments.engine.converse import Setting, hold
+
+LOG_SCORE, WIN, PRINCIPAL = "log_score", "win", "principal"
+LEAST = 1e-4
+"""Probabilities are cut here before a logarithm is taken."""
+
+
+@dataclass
+class _Witness:
+    """A crew that remembers what trained agents were asked to say and what they said."""
+
+    crew: Crew
+    trained: frozenset[int]
+    """Agent ids."""
+    seen: list[tuple[Asks, Pending]] = field(default_factory=list)
+
+    def reads_text(self, agent_id: NDArray[np.int64]) -> bool:
+        return self.crew.reads_text(agent_id)
+
+    def ask(self, asks: Asks) -> Pending:
+        pending = self.crew.ask(asks)
+        if not asks.probe and asks.n and int(asks.agent_id[0]) in self.trained:
+            self.seen.append((asks, pending))
+        return pending
+
+
+def practise(
+    setting: Setting,
+    protocols: Mapping[str, Protocol],
+    cohorts: Mapping[int, Cohort],
+    cases: Cases,
+    truth: SealedTruth,
+) -> dict[int, list[Columns]]:
+    """Hold the practice rooms of a block.
+
+    Args:
+        setting: The block.
+        protocols: Of all conversations.
+        cohorts: Numeric cohorts by slot; those of trained agents learn (see
+            `agents.policies.learned`).
+        cases: The block's n cases.
+        truth: Charged under ``principal`` if a principal rewards.
+
+    Returns:
+        Slot to rows of practice, ``group`` and ``reward`` included.
+    """
+    config, plan = setting.plan.config, setting.plan
+    section = config.self_play
+    slots = {plan.agent_id(setting.block.replicate, name): name for name in section.agents}
+    found: dict[int, list[Columns]] = {}
+    rollout = np.tile(np.arange(section.rollouts), cases.n)
+    again = cases.take(np.repeat(np.arange(cases.n), section.rollouts))
+    right = None
+    if section.reward == PRINCIPAL:
+        right = np.repeat(truth.reveal(cases.case_id, "principal"), section.rollouts)
+    for name in practised(config):
+        witness = _Witness(setting.crew, frozenset(slots))
+        room = hold(replace(setting, crew=witness), name, protocols[name], again, rollout)
+        for seat, agent in config.conversations[name].seats.items():
+            if agent not in section.agents:
+                continue
+            agent_id = plan.agent_id(setting.block.replicate, agent)
+            slot = plan.team.index(agent)
+            reward = rewards(room, seat, section.reward, right)
+            group = hash_id(again.case_id, room.stance(seat))
+            asked = [(asks, wait.result()) for asks, wait in witness.seen if asks.seat == seat]
+            rows = _rows(cohorts[slot], asked, room.room_id, reward, group)
+            found.setdefault(slot, []).extend(part for part in rows if part.n)
+            assert all((part["agent_id"] == agent_id).all() for part in rows)
+    return found
+
+
+def practised(config: ScenarioConfig) -> list[str]:
+    """Return the conversations in which a trained agent sits."""
+    trained = set(config.self_play.agents)
+    return [name for name, c in config.conversations.items() if trained & set(c.seats.values())]
+
+
+def rewards(
+    room: Room, seat: str, kind: str, right: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    """Return what a seat earned in each room, [n]; NaN where the verdict is faulty.
+
+    Args:
+        room: Decided.
+        seat: Whose.
+        kind: log_score (log of the judge's probability of the seat's side), win (1 if the judge
+            chose it) or principal (1 if the judge was right, whatever the side).
+        right: [n] right options, for a principal.
+    """
+    verdict = room.verdict(room.outcome)
+    side = np.where(room.stance(seat) == FREE, room.argued(seat), room.stance(seat))
+    if kind == PRINCIPAL:
+        value = (verdict.choice == right).astype(np.float64)
+    elif kind == WIN:
+        value = (verdict.choice == side).astype(np.float64)
+    else:
+        chance = verdict.probs[np.arange(room.n), np.maximum(side, 0)]
+        value = np.log(np.clip(chance, LEAST, 1.0))
+    return np.where((verdict.fault == Fault.NONE) & (side != FREE), value, np.nan)
+
+
+def _rows(
+    cohort: Any,
+    asked: Sequence[tuple[Asks, Answers]],
+    room_id: NDArray[np.int64],
+    reward: NDArray[np.float64],
+    group: NDArray[np.int64],
+) -> list[Columns]:
+    order = np.argsort(room_id, kind="stable")
+    rows = []
+    for asks, answers in asked:
+        said = cohort.practised(asks, answers)
+        place = order[np.searchsorted(room_id[order], said["room_id"])]
+        told = said.with_(reward=reward[place], group=group[place])
+        rows.append(told.take(np.isfinite(reward[place]) & (answers.fault == Fault.NONE)))
+    return rows
+
+
+def learned(
+    minds: Mapping[int, Columns],
+    cohorts: Mapping[int, Cohort],
+    practice: Sequence[Mapping[int, Sequence[Columns]]],
+) -> dict[int, Columns]:
+    """Return the minds of all slots after a tick's practice, in canonical order.
+
+    Args:
+        minds: Slot to agents, sorted by id.
+        cohorts: Slot to cohort.
+        practice: From `practise`, of any hosts in any order.
+    """
+    after = dict(minds)
+    for slot in sorted({slot for part in practice for slot in part}):
+        rows = Columns.concat([r for part in practice for r in part.get(slot, ())])
+        ordered = rows.sort_by("agent_id", "room_id", "turn")
+        cohort: Any = cohorts[slot]
+        after[slot] = cohort.learn(minds[slot], ordered)
+    return after
