@@ -19,6 +19,7 @@ POLICIES = Registry(
         "tree_expert": "agents.policies.tree:TreeExpert",
         "tree_judge": "agents.policies.tree:TreeJudge",
         "language_model": "agents.language_model.policy:LanguageModel",
+        "endpoint": "agents.language_model.endpoint.policy:Endpoint",
         "cloned_person": "agents.human_proxy.cloning:ClonedPerson",
         "human_proxy": "agents.human_proxy.policy:HumanProxy",
     },

@@ -14,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.adapters.config import AdapterConfig
+from agents.language_model.answering import TextPolicy
 from agents.language_model.config import LanguageModelConfig
 from agents.language_model.views import Reader
 from agents.learning.interface import Weights, WeightVersion
-from agents.policies.base import ADVOCATES, DECIDES, STATES
-from agents.policies.numeric import fair_argmax, log_normalize, probabilities
-from coordination.cohort import Answers, Asks
-from coordination.messages import FREE, Fault, MessageKind
-from environments.core.columns import Columns
-from environments.core.errors import ConfigError, LostError
-from environments.core.keyed import Keyed
+from agents.policies.numeric import log_normalize, probabilities
+from coordination.cohort import Asks
+from coordination.messages import Fault
+from environments.core.errors import LostError
 
 if TYPE_CHECKING:
     import torch
@@ -45,20 +43,15 @@ _Group = tuple[_Mind, NDArray[np.int64]]
 
 BASE = -1
 """Weight version of agents that do not learn: the model as built or loaded."""
-TIE = 1e-5
-"""Log-probabilities closer than this (in nats) count as equal: options of equal text differ only
-by float32 rounding, which depends on where they lie in a batch."""
-SILENT = frozenset({MessageKind.RULING, MessageKind.VOTE, MessageKind.LABEL})
-"""Intents answered by a distribution without words."""
 
 
-class LanguageModel:
+class LanguageModel(TextPolicy[Reader]):
     """A transformers causal language model: scores options, speaks, and takes new weights.
 
-    Asked to decide (ruling, vote) or to state (explanation, label …), it scores every option and
-    answers with their softmax; asked for words, it samples them. A speech for a side (argument,
-    critique, rebuttal) without an assigned stance argues for the option that the model scores
-    highest.
+    Its distribution over options is the softmax of their scores; asked for words, it samples them.
+    A row whose prompt is longer than the model's ``max_length``, even with the earliest messages
+    forgotten, gets `Fault.ERROR`; a row that names a weight version that is not installed raises
+    LostError.
 
     A row that names a weight version is answered with the weights installed for that version and
     agent; a row with version -1 by the model as built or loaded. Equal rows (same weights, same
@@ -78,7 +71,6 @@ class LanguageModel:
     source: ClassVar[str] = (
         "transformers causal LM; P(True) scoring of Kadavath et al. 2022 (arXiv 2207.05221)"
     )
-    reads_text: ClassVar[bool] = True
     needs_vocabulary: ClassVar[bool] = True
     """Whether the constructor takes the environment's vocabulary."""
 
@@ -91,11 +83,9 @@ class LanguageModel:
     ) -> None:
         from agents.language_model.backbone import Backbone
 
-        self.config = config
-        self.seed = seed
+        super().__init__(config, seed)
         self.backbone = Backbone(config, vocabulary, adapter=adapter)
         """The model and its tokenizer."""
-        self._tie = Keyed(seed, "language_model/tie")
         self._base = _Mind(self.backbone.frozen_parameters(self.backbone.initial_weights(seed)))
         self._versions: dict[int, dict[int, _Mind]] = {}
         self._bases: dict[int, dict[str, torch.nn.Parameter]] = {}
@@ -155,60 +145,10 @@ class LanguageModel:
                 f"(installed versions: {have})"
             ) from None
 
-    # -- the cohort ------------------------------------------------------------------------
+    # -- hooks of TextPolicy ---------------------------------------------------------------
 
-    def answer(self, asks: Asks, minds: Columns) -> Answers:
-        """Answer every row; see `coordination.cohort.Cohort.answer`.
-
-        A row whose prompt is longer than the model's ``max_length``, even with the earliest
-        messages forgotten, gets `Fault.ERROR`.
-
-        Raises:
-            LostError: If a row names a weight version that is not installed.
-            ConfigError: If the asks carry no texts.
-        """
-        if asks.text is None:
-            raise ConfigError("language_model: asks carry no texts (the cohort reads_text)")
-        reader = Reader(self.backbone, asks)
-        blank = Answers.blank(asks.n, asks.assessment.shape[1])
-        intent = MessageKind(asks.intent)
-        free = asks.stance == FREE
-        wants_scores = np.full(asks.n, intent in DECIDES or intent in STATES)
-        if intent in ADVOCATES:
-            wants_scores = free
-        if wants_scores.any():
-            self._score(reader, asks, np.flatnonzero(wants_scores), blank)
-        best = self._best(asks, blank["probs"])
-        scored = wants_scores & (blank["fault"] == Fault.NONE)
-        if intent in DECIDES:
-            blank["choice"][scored] = best[scored]
-        if intent != MessageKind.RULING:
-            blank["stance"][:] = np.where(free & scored, best, asks.stance)
-        if intent not in SILENT:
-            self._speak(reader, asks, np.flatnonzero(blank["fault"] == Fault.NONE), blank)
-        if intent in ADVOCATES:
-            # An argument speaks for its side; what the model believes of it stays its own.
-            blank["probs"][:] = np.nan
-            blank["confidence"][:] = np.nan
-        return Answers(**blank)
-
-    def initial_minds(self, agent_id: NDArray[np.int64]) -> Columns:
-        """Return the agents' ids: what a language model learns is in its weights."""
-        return Columns({"agent_id": np.asarray(agent_id, dtype=np.int64)})
-
-    def settle(self, minds: Columns, outcomes: Columns) -> Columns:
-        """Return ``minds`` unchanged."""
-        return minds
-
-    # -- parts -----------------------------------------------------------------------------
-
-    def _best(self, asks: Asks, probs: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the most probable option; ties (within `TIE`) fall by a keyed coin."""
-        coins = self._tie.uniform(asks.room_id, asks.agent_id, shape=(probs.shape[1],))
-        with np.errstate(divide="ignore"):
-            values = np.log(np.where(asks.option_mask & ~np.isnan(probs), probs, 0.0))
-        top = values.max(axis=1, keepdims=True)
-        return fair_argmax(np.where(values >= top - TIE, top, values), coins)
+    def _open(self, asks: Asks) -> Reader:
+        return Reader(self.backbone, asks)
 
     def _groups(self, asks: Asks, rows: NDArray[np.int64]) -> list[_Group]:
         """Return each set of weights with the rows that it answers."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from agents.language_model.tokens import ASK, SEPARATOR, Piece
 from coordination.messages import MessageKind
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Names of options where a reader is to name one."""
 _TASKS = {
     MessageKind.EXPLANATION: "Say which option you believe is right, and explain why.",
     MessageKind.ARGUMENT: "Argue as convincingly as you can that your option is right.",
@@ -93,6 +95,16 @@ class Prompter:
             tuple((Piece(f" {o}\n{ending}"), *_trusted(after)) for o in view.options),
         )
 
+    def chooser(self, view: View) -> tuple[Piece, ...]:
+        """Return the prompt that asks for the letter of the right option (style ``instruct``).
+
+        The letter of place j is ``LETTERS[j]``, so it stands for option ``view.order[j]``.
+        """
+        before, after = self.frame
+        task = "Answer with the letter of the right option and nothing else."
+        text = f"Decide which option is right.\n\n{_scene(view, LETTERS)}\n\n{task}"
+        return (*_trusted(before), Piece(text + ("" if after else "\nAnswer:")), *_trusted(after))
+
     def speaker(
         self,
         view: View,
@@ -148,9 +160,10 @@ def _plain_scene(view: View) -> tuple[Piece, ...]:
     return tuple(piece for part in parts for piece in (Piece(part), Piece(SEPARATOR, True)))
 
 
-def _scene(view: View) -> str:
+def _scene(view: View, names: str = "") -> str:
     lines = [f"Case: {view.context}", "Options:"]
-    lines += [f"{place + 1}. {view.options[k]}" for place, k in enumerate(view.order)]
+    shown = enumerate(view.order)
+    lines += [f"{names[j : j + 1] or j + 1}. {view.options[k]}" for j, k in shown]
     if view.evidence:
         lines += ["Evidence that you hold:", *(f"- {item}" for item in view.evidence)]
     if view.heard:

@@ -17,8 +17,51 @@ if TYPE_CHECKING:
     from agents.language_model.scoring import Encoded
 
 
-class Reader:
-    """Reads one call's asks.
+class Viewer:
+    """Shows what each row of one call's asks reads.
+
+    Args:
+        asks: B rows with texts.
+    """
+
+    def __init__(self, asks: Asks) -> None:
+        assert asks.text is not None
+        self._asks = asks
+        self._text = asks.text
+        self._first = np.searchsorted(asks.heard.row, np.arange(asks.n + 1))
+        # Plain lists: one numpy scalar at a time would cost more than the tokens.
+        self._counts = asks.n_options.tolist()
+
+    def view(self, row: int) -> View:
+        """Return all that a row's seat reads of its case."""
+        asks, text = self._asks, self._text
+        case = int(text.case[row])
+        count = self._counts[row]
+        items: Sequence[str] = text.evidence[case]
+        held = tuple(items[e] for e in np.flatnonzero(asks.held[row]).tolist() if items[e])
+        heard = tuple(
+            self._utterance(m, items) for m in range(self._first[row], self._first[row + 1])
+        )
+        return View(
+            text.context[case], tuple(text.options[case][:count]), self._order(row), held, heard
+        )
+
+    def _order(self, row: int) -> tuple[int, ...]:
+        count = self._counts[row]
+        return tuple(k for k in self._asks.option_order[row].tolist() if 0 <= k < count)
+
+    def _utterance(self, message: int, items: Sequence[str]) -> Utterance:
+        heard = self._asks.heard
+        quotes = heard.quotes[message][heard.verified[message]]
+        return Utterance(
+            self._asks.seats[int(heard.sender[message])],
+            heard.text[message] or "",
+            tuple(items[e] for e in quotes.tolist() if 0 <= e < len(items) and items[e]),
+        )
+
+
+class Reader(Viewer):
+    """Turns one call's asks into prompts, each distinct one once.
 
     Args:
         backbone: Gives the prompts' style, tokens and greatest length.
@@ -26,15 +69,9 @@ class Reader:
     """
 
     def __init__(self, backbone: Backbone, asks: Asks) -> None:
-        assert asks.text is not None
+        super().__init__(asks)
         self._backbone = backbone
-        self._asks = asks
-        self._text = asks.text
-        order = np.arange(asks.n + 1)
-        self._first = np.searchsorted(asks.heard.row, order)
         self._alone = (np.diff(self._first) == 0) & ~asks.held.any(axis=1)
-        # Plain lists: one numpy scalar at a time would cost more than the tokens.
-        self._counts = asks.n_options.tolist()
         self._case_ids = asks.case_id.tolist()
         self._prompts: dict[ScoringPrompt, int] = {}
         self._known: dict[int, int] = {}
@@ -76,7 +113,7 @@ class Reader:
         Messages are forgotten, the earliest first, until the prompt leaves room for one token.
         """
         asks = self._asks
-        view = self._view(row)
+        view = self.view(row)
         while True:
             pieces = self._backbone.prompter.speaker(
                 view, asks.seat, asks.intent, stance, asks.word_limit, asks.verification
@@ -107,7 +144,7 @@ class Reader:
     def _number(self, row: int) -> int:
         from agents.language_model.scoring import encode
 
-        view = self._view(row)
+        view = self.view(row)
         while True:
             prompt = self._backbone.prompter.judge(view)
             if prompt in self._prompts:
@@ -118,29 +155,3 @@ class Reader:
             view = replace(view, heard=view.heard[1:])
         self._prompts[prompt] = self._add(ids, row)
         return self._prompts[prompt]
-
-    def _view(self, row: int) -> View:
-        asks, text = self._asks, self._text
-        case = int(text.case[row])
-        count = self._counts[row]
-        items: Sequence[str] = text.evidence[case]
-        held = tuple(items[e] for e in np.flatnonzero(asks.held[row]).tolist() if items[e])
-        heard = tuple(
-            self._utterance(m, items) for m in range(self._first[row], self._first[row + 1])
-        )
-        return View(
-            text.context[case], tuple(text.options[case][:count]), self._order(row), held, heard
-        )
-
-    def _order(self, row: int) -> tuple[int, ...]:
-        count = self._counts[row]
-        return tuple(k for k in self._asks.option_order[row].tolist() if 0 <= k < count)
-
-    def _utterance(self, message: int, items: Sequence[str]) -> Utterance:
-        heard = self._asks.heard
-        quotes = heard.quotes[message][heard.verified[message]]
-        return Utterance(
-            self._asks.seats[int(heard.sender[message])],
-            heard.text[message] or "",
-            tuple(items[e] for e in quotes.tolist() if 0 <= e < len(items) and items[e]),
-        )

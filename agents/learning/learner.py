@@ -95,6 +95,10 @@ class SupervisedLearner:
 
     # -- beginnings ------------------------------------------------------------------------
 
+    def initial_weights(self, replicate: int) -> Weights:
+        """Return what a replicate's model starts from before its warm start."""
+        return self._backbone.initial_weights(self.seed, replicate)
+
     def warm_start(self, texts: CaseTexts, labels: NDArray[np.int64], replicate: int) -> Weights:
         """Train the weak model from which all students of a replicate start.
 
@@ -110,9 +114,7 @@ class SupervisedLearner:
             The trained weights; nothing is kept.
         """
         settings = self.settings
-        student = self._new(
-            self._backbone.initial_weights(self.seed, replicate), settings.warm_start_learning_rate
-        )
+        student = self._new(self.initial_weights(replicate), settings.warm_start_learning_rate)
         width = max((len(options) for options in texts.options), default=2)
         target = (np.arange(width) == np.asarray(labels)[:, None]).astype(np.float64)
         weight = np.ones(len(target))

@@ -201,11 +201,3 @@ class Ranks:
                 f"{self._name} rank {self.rank} of {self.count} lost the other ranks (waits at "
                 f"most {self._deadline_s:g} s, runtime.deadline_s): {line}"
             ) from None
-
-    def watched(self, work: Callable[[], _Result]) -> _Result:
-        """Do work in which a library waits for the other ranks (sharded models).
-
-        Raises:
-            LostError: If another rank was lost.
-        """
-        return work() if self.alone else self._bounded(work)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from agents.adapters.config import AdapterConfig
 from environments.core.errors import ConfigError, UnknownNameError
 
-STRATEGIES = ("data_parallel", "fsdp")
 PRECISIONS = ("float32", "bfloat16")
 BACKENDS = ("auto", "gloo", "nccl")
 
@@ -17,17 +16,13 @@ class DistributedConfig:
     """Ranks that train the same students together, and how a step is computed on each."""
 
     ranks: int = 1
-    """Processes of one learner; each computes its part of every minibatch."""
-    strategy: str = "data_parallel"
-    """data_parallel: every rank holds every student; fsdp: ranks share parameters, gradients and
-    optimizer state among themselves (FSDP2), for models that do not fit on one device."""
+    """Processes of one learner; each holds every student and computes its part of every
+    minibatch."""
     precision: str = "float32"
     """float32, or bfloat16 for matrix products (weights and optimizer stay float32)."""
     accumulation: int = 1
     """Pieces of a rank's part of a minibatch that are computed one after another: less memory for
     activations, the same step."""
-    compile: bool = False
-    """Compile the model with ``torch.compile``."""
     backend: str = "auto"
     """torch.distributed's: gloo, nccl, or auto (nccl where ranks compute on GPUs)."""
 
@@ -66,7 +61,6 @@ def check_distributed(settings: LearnerSettings) -> None:
                 f"{where}.{key}: given {getattr(given, key)}, allowed: {least} or more"
             )
     for key, allowed in (
-        ("strategy", STRATEGIES),
         ("precision", PRECISIONS),
         ("backend", BACKENDS),
     ):
@@ -76,11 +70,6 @@ def check_distributed(settings: LearnerSettings) -> None:
         raise ConfigError(
             f"{where}.ranks: given {given.ranks}, but a minibatch has {settings.batch_size} "
             f"samples (learner.batch_size; allowed: 1 to {settings.batch_size})"
-        )
-    if given.strategy == "fsdp" and given.ranks == 1:
-        raise ConfigError(
-            f"{where}.strategy: given 'fsdp' with 1 rank, which has nobody to share the model "
-            f"with (allowed: data_parallel, or {where}.ranks of 2 or more)"
         )
     if given.ranks > 1 and ":" in settings.device:
         raise ConfigError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from agents.policies.attention import notice
 from agents.policies.base import NumericPolicy, require, state_belief
 from agents.policies.evidence import hear_quotes, item_support
 from agents.policies.numeric import Floats, fair_argmax, log_normalize
 from coordination.cohort import Answers, Asks
 from environments.core.columns import Columns
+from environments.core.keyed import Keyed
 
 
 @dataclass
@@ -21,6 +23,9 @@ class BayesianConfig:
     """Weight of a quote where nobody can verify quotes; 1 takes it at face value, forged or not."""
     unverified_weight: float = 0.0
     """Weight of an unmarked quote where the environment does mark verified ones."""
+    attention: float = 1.0
+    """Probability that it notices an item of evidence that it holds itself (see
+    `agents.policies.attention`)."""
 
 
 class Bayesian(NumericPolicy):
@@ -37,7 +42,7 @@ class Bayesian(NumericPolicy):
     it states its posterior. Rows without numeric evidence get `Fault.ERROR`.
 
     Raises:
-        ConfigError: For a negative weight.
+        ConfigError: For a negative weight, or an attention outside [0, 1].
     """
 
     Config: ClassVar[type] = BayesianConfig
@@ -52,6 +57,13 @@ class Bayesian(NumericPolicy):
             config.unverified_weight,
             "a weight >= 0",
         )
+        require(
+            0 <= config.attention <= 1,
+            "bayesian.attention",
+            config.attention,
+            "a probability in [0, 1]",
+        )
+        self._attention = Keyed(seed, "attention")
 
     def posterior(self, asks: Asks) -> Floats:
         """Return normalized log-probabilities after what was heard, shape [B, K]."""
@@ -60,5 +72,5 @@ class Bayesian(NumericPolicy):
 
     def answer(self, asks: Asks, minds: Columns) -> Answers:
         """Answer every row from its posterior; see `coordination.cohort.Cohort.answer`."""
-        log_posterior = self.posterior(asks)
+        log_posterior = self.posterior(notice(asks, self.config.attention, self._attention))
         return state_belief(asks, log_posterior, fair_argmax(log_posterior, self.coin(asks)))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.policies.attention import notice
 from agents.policies.base import (
     ARGUES,
     DECIDES,
@@ -58,6 +59,9 @@ class ExpertConfig:
     message differ: 0 always quotes the best."""
     collude: bool = False
     """Throw the debate: when its stance is what it believes, withhold all evidence."""
+    attention: float = 1.0
+    """Probability that it notices an item of evidence that it holds (see
+    `agents.policies.attention`)."""
     words_base: int = 40
     """Words of a speech beside its quotes."""
     words_per_quote: int = 15
@@ -97,7 +101,7 @@ class Expert(NumericPolicy):
 
     def __init__(self, config: ExpertConfig, seed: int) -> None:
         super().__init__(config, seed)
-        for key in ("honesty", "fabrication"):
+        for key in ("honesty", "fabrication", "attention"):
             value = getattr(config, key)
             require(0.0 <= value <= 1.0, f"expert.{key}", value, "a probability in [0, 1]")
         for key in (
@@ -113,6 +117,7 @@ class Expert(NumericPolicy):
         self._forge = Keyed(seed, "fabrication")
         self._words = Keyed(seed, "verbosity")
         self._variety = Keyed(seed, "variety")
+        self._attention = Keyed(seed, "attention")
 
     def honest(self, agent_id: NDArray[np.int64], case_id: NDArray[np.int64]) -> Bools:
         """Return whether each agent is honest on each case."""
@@ -120,6 +125,7 @@ class Expert(NumericPolicy):
 
     def answer(self, asks: Asks, minds: Columns) -> Answers:
         """Answer every row; see `coordination.cohort.Cohort.answer`."""
+        asks = notice(asks, self.config.attention, self._attention)
         mask = asks.option_mask
         belief = log_normalize(asks.assessment, mask)
         coin = self._tie.uniform(asks.agent_id, asks.case_id, shape=(belief.shape[1],))

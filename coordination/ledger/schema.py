@@ -220,13 +220,18 @@ POPULATION = Table(
         "trust_strong": "int",
         "trust_weak": "int",
         "trust_human_proxy": "int",
+        "ties_honest": "int",
+        "ties_dishonest": "int",
+        "trust_ties_honest": "int",
+        "trust_ties_dishonest": "int",
         "examined": "int",
         "examined_right": "int",
     },
 )
 """The state of a population after a tick: one row a block of agents, community and kind (its
 position in the scenario). Sums of real numbers (``certainty``: mean remembered log-odds, ``trust``
-in each role) are in units of 2**-20, whole, so that they add up alike in any order."""
+in each role, and in ties to honest and to dishonest agents) are in units of 2**-20, whole, so that
+they add up alike in any order. Ties are counted where agents are examined, else 0."""
 
 STATES = Table(
     keys=("first",),

@@ -199,7 +199,8 @@ def read_table(
         table: Table of the ledger.
         columns: Columns wanted, in this order; None for all.
         ticks: Ticks wanted; None for all.
-        where: Column to the value that rows must have (columns of one axis).
+        where: Column to the value, or to a list of the values, that rows must have (columns of one
+            axis).
 
     Raises:
         DataError: If a table or column does not exist, or a file is missing, truncated, corrupt or
@@ -298,6 +299,7 @@ def _filtered(arrow: pa.Table, filters: Mapping[str, Any]) -> pa.Table:
             mask = pc.is_null(column)
         else:
             plain = Columns.from_arrow(arrow.select([name]))[name]
-            mask = pa.array(np.asarray(plain == value, dtype=bool))
+            wanted = value if isinstance(value, list | tuple | np.ndarray) else [value]
+            mask = pa.array(np.isin(plain, wanted))
         arrow = arrow.filter(mask)
     return arrow

@@ -21,6 +21,8 @@ from experiments.analysis.arms import (
     unaided_metrics,
 )
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
+from experiments.analysis.chains import add_predictions
+from experiments.analysis.comparisons import Comparison, compare_verdicts
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
 from experiments.analysis.episodes import EpisodesAnalysis, analyse_episodes
 from experiments.analysis.estimate import Estimate
@@ -30,9 +32,11 @@ from experiments.analysis.facilitation import (
     known_references,
     team_synergy,
 )
+from experiments.analysis.knowledge import add_knowledge
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.self_play import Training, analyse_training
-from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, Paired, holm
+from experiments.analysis.statistics import ILLUSTRATIVE_BELOW, holm
+from experiments.analysis.tutoring import Tutoring, analyse_tutoring
 from experiments.analysis.weak_to_strong import imitation_metrics, saliency_metric
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
@@ -45,20 +49,6 @@ CONTROLS = {"shuffled": "targets shuffled among cases", "random": "targets drawn
 
 CONTROL_MARGIN = 0.05
 """A control holds only if the interval of (control - floor) ends below this."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two arms' unaided accuracy on test cases, first minus second."""
-
-    first: str
-    second: str
-    paired: Paired
-    """Over seeds; what "more" and "less" rest on."""
-    crossed: Estimate
-    """Bootstrap over cases and seeds."""
-    p_holm: float | None
-    """p-value corrected for the number of comparisons in its family."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +83,13 @@ class Analysis:
     """Purpose to number of truths revealed."""
     episodes: EpisodesAnalysis
     """What came out of the environment's game."""
+    verdicts: tuple[Comparison, ...] = ()
+    """Judge accuracy of pairs of conversations; the first pair is the question of a scenario
+    without arms."""
     training: Training | None = None
     """Where debaters are trained."""
+    tutoring: Tutoring | None = None
+    """Where students start at different distances from their tutor."""
 
     @property
     def illustrative(self) -> bool:
@@ -146,7 +141,9 @@ def analyse(
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
         analyse_episodes(tables, config, references),
+        _verdict_pairs(config, rows, boots),
         analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
+        analyse_tutoring(config, rows, tables["labels"]) if arms and rows is not None else None,
     )
 
 
@@ -200,13 +197,32 @@ def _conversations(
         results = [
             analyse_conversation(tables, part, boots[split], alone) for part in parts.values()
         ]
-        for result in add_gains(results, parts, boots[split]):
+        results = add_gains(results, parts, boots[split])
+        if config.analysis.strong:
+            results = add_knowledge(
+                results, parts, boots[split], config.analysis.strong, config.analysis.weak
+            )
+        for result in add_predictions(results, config):
             more = facilitation_metrics(result.metrics["judge_accuracy"], references)
             more["items_per_room"] = items_said(tables, parts[result.name], boots[split])
             more |= team_synergy(tables, parts[result.name], boots[split])
             result.metrics.update(more)
             found.setdefault(result.name, {})[split] = result
     return {name: found[name] for name in config.conversations if name in found}
+
+
+def _verdict_pairs(
+    config: ScenarioConfig, rows: Columns | None, boots: _Bootstraps
+) -> tuple[Comparison, ...]:
+    """Compare conversations on the teaching cases."""
+    split = Split.TEACHING.value
+    if rows is None or not config.analysis.verdicts or split not in boots:
+        return ()
+    here = rows.take(rows["split"] == split)
+    named = sorted({name for pair in config.analysis.verdicts for name in pair})
+    parts = {name: here.take(here["conversation"] == name) for name in named}
+    held = {name: part for name, part in parts.items() if part.n}
+    return compare_verdicts(config.analysis.verdicts, held, boots[split])
 
 
 def _split_order(split: str) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from environments.core.columns import Columns
 from experiments.analysis.applicability import NO_ARGUING_SIDE, inapplicable
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
+from experiments.analysis.comparisons import same_cells
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import NOT_ASKED, arguing_sides, faults
 from experiments.analysis.metrics import (
@@ -194,7 +195,7 @@ def add_gains(
     paired: dict[str, Paired] = {
         name: paired_difference(np.nanmean(grid, axis=1), np.nanmean(grids[base], axis=1))
         for name, grid in grids.items()
-        if base is not None and name != base and _same_cells(grid, grids[base])
+        if base is not None and name != base and same_cells(grid, grids[base])
     }
     corrected = dict(zip(paired, holm([one.p_value for one in paired.values()]), strict=True))
     found = []
@@ -220,7 +221,3 @@ def add_gains(
             }
         found.append(replace(one, metrics={**one.metrics, **gains}))
     return found
-
-
-def _same_cells(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
-    return bool((np.isnan(first) == np.isnan(second)).all())

@@ -6,6 +6,8 @@ Names::
     primary.difference_bootstrap             the same, crossed over cases and seeds
     primary.detectable                       minimum detectable difference
     secondary.A4-A2.difference, .p_holm      …
+    verdicts.debate-naive.difference         judge accuracy of two conversations, paired;
+                                             .difference_bootstrap and .p_holm beside it
     check.C1.difference                      paired over seeds
     check.C1.difference_bootstrap            crossed over cases and seeds; the check rests on it
     check.C1.holds                           1 if the expectation holds, 0 if it fails, null if
@@ -20,6 +22,9 @@ Names::
     episodes.silent.reward.regret.REFERENCE  how much worse than the environment's reference
     episodes.call-silent.reward.difference   first minus second, paired over seeds; .p_holm
     truth_spent.warm_start                   truths revealed, by purpose
+
+A run that asked model endpoints has ``endpoints`` beside ``metrics``: calls, tokens and price of
+each agent, see `experiments.analysis.endpoints`.
 """
 
 from __future__ import annotations
@@ -29,11 +34,14 @@ from typing import Any
 
 from environments.cases import Split
 from environments.core.columns import Columns
-from experiments.analysis.analysis import Analysis, Comparison, analyse
+from experiments.analysis.analysis import Analysis, analyse
+from experiments.analysis.comparisons import Comparison
+from experiments.analysis.endpoints import endpoint_costs
 from experiments.analysis.episodes import EpisodesAnalysis, EpisodesComparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
 from experiments.analysis.self_play import training_metrics
+from experiments.analysis.tutoring import tutoring_metrics
 from experiments.config.schema import ScenarioConfig
 from experiments.runs.directory import RunDirectory
 
@@ -46,10 +54,12 @@ def summarize_run(run: RunDirectory, wall_s: float) -> dict[str, Any]:
         wall_s: Seconds that the run took.
     """
     data = load_run(run)
-    return document(
+    summary = document(
         data.analysis, data.ledger_digest, wall_s,
         run.header.get("versions", {}), run.header.get("hardware", {}),
     )  # fmt: skip
+    costs = endpoint_costs(run, data.analysis.config)
+    return {**summary, "endpoints": costs} if costs else summary
 
 
 def summarize(
@@ -102,10 +112,11 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
     if analysis.primary is not None:
         flat |= _comparison("primary", analysis.primary)
         flat["primary.detectable"] = analysis.primary.paired.detectable
-    for comparison in analysis.secondary:
-        name = f"secondary.{comparison.first}-{comparison.second}"
-        flat |= _comparison(name, comparison)
-        flat[f"{name}.p_holm"] = _p_value(comparison)
+    for family, pairs in (("secondary", analysis.secondary), ("verdicts", analysis.verdicts)):
+        for comparison in pairs:
+            name = f"{family}.{comparison.first}-{comparison.second}"
+            flat |= _comparison(name, comparison)
+            flat[f"{name}.p_holm"] = _p_value(comparison)
     for check in analysis.checks:
         flat |= _comparison(f"check.{check.arm}", check.comparison)
         flat[f"check.{check.arm}.holds"] = (
@@ -127,6 +138,8 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
     flat |= _episodes(analysis.episodes)
     if analysis.training is not None:
         flat |= training_metrics(analysis.training)
+    if analysis.tutoring is not None:
+        flat |= tutoring_metrics(analysis.tutoring)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(analysis.truth_spent.items())

@@ -35,6 +35,9 @@ class KindConfig:
     """A numeric policy; its minds get the columns of the agents' state."""
     skill: SpreadConfig = field(default_factory=lambda: SpreadConfig(mean=0.6))
     """Probability of reading one's information rightly."""
+    growth: float = 0.0
+    """Share of the way to a skill of 1 that every agent of the kind makes in each tick: those that
+    oversight must keep up with improve."""
     learning: SpreadConfig = field(default_factory=lambda: SpreadConfig(mean=0.5))
     """Share of what was heard (weighted by trust) that is remembered of a topic."""
     values: SpreadConfig = field(default_factory=lambda: SpreadConfig(low=-10.0, high=10.0))
@@ -84,6 +87,10 @@ class PopulationConfig:
     ledger: str = "aggregates"
     """aggregates (per tick, block, community and kind) or full (every message, delivery, decision
     and score too)."""
+    question: str = "lift"
+    """What the report's first sentence answers: lift (what the greatest kind has learned),
+    oversight (did verdicts keep up with the strong) or cascade (did a dishonest minority carry the
+    rest)."""
     answer_s: float = 0.0
     """Seconds that a policy may think about one micro-batch of asks, which it then forfeits; 0 for
     no bound. A result that a bound has touched depends on the machine."""

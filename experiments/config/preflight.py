@@ -2,7 +2,8 @@
 
 `experiments.config.validate` checks what can be seen in the text of a configuration. Here the
 environment is built (so a missing data file, a malformed line or a split larger than the data is
-found), and every policy that needs no language model; then their fit is checked.
+found), and every policy that needs no language model; of language models it is checked that they
+are where the configuration says, and of endpoints that they answer. Then their fit is checked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,16 @@ from environments.cases import Split
 from environments.core.errors import ConfigError, FacilitateError
 from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
+
+
+def _patience(config: ScenarioConfig, settings: object, where: str) -> None:
+    """Check that a policy that waits gives up before its host is taken for lost."""
+    patience, deadline = getattr(settings, "patience_s", 0.0), config.runtime.deadline_s
+    if patience and patience >= deadline:
+        raise ConfigError(
+            f"{where}.patience_s: got {patience}, allowed: less than runtime.deadline_s "
+            f"({deadline}), after which the host counts as lost"
+        )
 
 
 def preflight(config: ScenarioConfig) -> Environment:
@@ -36,6 +47,14 @@ def preflight(config: ScenarioConfig) -> Environment:
     for name, agent in config.agents.items():
         where = f"agents.{name}.policy"
         policy, policy_settings = component(POLICIES, agent.policy, where)
+        if hasattr(policy, "preflight"):
+            policy.preflight(policy_settings, where)
+        _patience(config, policy_settings, where)
+        if name == config.learner.student and not hasattr(policy, "install"):
+            raise ConfigError(
+                f"{where}: {agent.policy['name']!r} cannot learn, but learner.student is {name!r} "
+                "(allowed: language_model)"
+            )
         if getattr(policy, "reads_text", False):
             continue
         if not environment.numeric and getattr(policy, "needs_numeric", True):

@@ -49,6 +49,9 @@ class ConversationConfig:
     protocol: dict[str, Any] = field(default_factory=dict)
     seats: dict[str, str] = field(default_factory=dict)
     """Seat to agent name."""
+    variant: str = ""
+    """Which of several settings of one protocol this is, in words. The overview has a row for each
+    protocol and a colour for each variant; without, a row for each conversation."""
     topology: dict[str, Any] = field(default_factory=lambda: {"name": "complete"})
     """Who hears whom: a name, or {name: …} with the topology's own keys."""
     channel: ChannelSettings = field(default_factory=ChannelSettings)
@@ -91,6 +94,10 @@ class ArmConfig:
     """For flipped_truth: the arm whose label accuracy is matched."""
     prior: str = "naive"
     """For shuffled: the conversation whose verdicts give the judge's prior confidence."""
+    misled: float = 0.0
+    """Share of the warm-start cases about which this arm's student is taught a wrong answer after
+    the common warm start, before the run: so students can start at different distances from their
+    tutor."""
 
 
 @dataclass
@@ -251,6 +258,13 @@ class AnalysisConfig:
     """Pairs of episodes, [first, second] or [first, second, measure]: the measure (the play's first
     one if left out) of the first minus that of the second, paired over seeds and corrected by
     Holm's method. Without arms the first pair makes the report's first sentence."""
+    verdicts: list[list[str]] = field(default_factory=list)
+    """Pairs of conversations: judge accuracy of the first minus the second, paired over seeds and
+    corrected by Holm's method. Without arms the first pair makes the report's first sentence."""
+    strong: str = ""
+    """Conversation in which the strong agent decides alone, and …"""
+    weak: str = ""
+    """… the one in which the weak agent does: errors are then told apart by who knows a case."""
     bootstrap: int = 2000
     """Resamples of the bootstrap crossed over cases and seeds."""
 

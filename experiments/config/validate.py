@@ -258,6 +258,9 @@ def _arms(config: ScenarioConfig) -> None:
     for name, arm in config.arms.items():
         where = f"arms.{name}"
         _one_of(f"{where}.control", arm.control, CONTROLS, "control")
+        _between(f"{where}.misled", arm.misled, 0, 1)
+        if arm.misled > 0 and not config.splits.warm_start:
+            raise ConfigError(f"splits.warm_start: given 0, but {where}.misled needs cases of it")
         _control(config, name, arm, where)
         _objective_conversations(config, arm, where)
 
@@ -314,6 +317,23 @@ def _analysis(config: ScenarioConfig) -> None:
             _known(key, arm, config.arms, "arm")
     if pairs and not config.splits.test:
         raise ConfigError(f"splits.test: given 0, but {pairs[0][0]} compares arms on test cases")
+    if bool(analysis.strong) != bool(analysis.weak):
+        key, other = ("strong", "weak") if analysis.strong else ("weak", "strong")
+        raise ConfigError(
+            f"analysis.{other}: missing, analysis.{key} is {getattr(analysis, key)!r} "
+            "(give both or neither)"
+        )
+    for key in ("strong", "weak"):
+        if getattr(analysis, key):
+            _known(f"analysis.{key}", getattr(analysis, key), config.conversations, "conversation")
+    for i, pair in enumerate(analysis.verdicts):
+        key = f"analysis.verdicts[{i}]"
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise ConfigError(
+                f"{key}: given {pair}, expected two different conversations, [first, second]"
+            )
+        for conversation in pair:
+            _known(key, conversation, config.conversations, "conversation")
 
 
 # -- small checks -----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from experiments.config.schema import ScenarioConfig
 
 FEEDBACK = ("none", "agreement", "audited")
 LAWS = ("constant", "normal", "uniform", "beta")
+QUESTIONS = ("lift", "oversight", "cascade")
 LEDGERS = ("aggregates", "full")
 
 _MAX_SIZE = 2**40
@@ -75,6 +76,7 @@ def _numbers(population: PopulationConfig) -> None:
     _between("population.belief_limit", population.belief_limit, 1e-9, 700)
     _between("population.answer_s", population.answer_s, 0, math.inf)
     _between("population.max_fault_share", population.max_fault_share, 0, 1)
+    _one_of("population.question", population.question, QUESTIONS, "value")
     _one_of("population.ledger", population.ledger, LEDGERS, "value")
 
 
@@ -82,6 +84,7 @@ def _kind(where: str, kind: KindConfig, groups: tuple[str, ...]) -> None:
     _one_of(f"{where}.role", kind.role, tuple(role.value for role in Role), "role")
     _one_of(f"{where}.information", kind.information, groups, "information group")
     _between(f"{where}.dishonest", kind.dishonest, 0, 1)
+    _between(f"{where}.growth", kind.growth, 0, 1)
     cls, settings = component(POLICIES, kind.policy, f"{where}.policy")
     if getattr(cls, "reads_text", False):
         raise ConfigError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from agents import OBJECTIVES, POLICIES
 from agents.adapters.learner import AdapterLearner
+from agents.language_model.endpoint.replies import Replies
 from agents.learning.learner import SupervisedLearner
 from agents.learning.objectives import Objective
 from agents.learning.ranks import Ranks
@@ -39,11 +41,24 @@ def seal_truth(config: ScenarioConfig, environment: Environment) -> SealedTruth:
     return PermutedTruth(truth, lambda ids: environment.deal(ids).n_options, config.seed)
 
 
-def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -> Cohort:
+def build_cohort(
+    config: ScenarioConfig,
+    agent: str,
+    environment: Environment,
+    replies: Path | None = None,
+    writer: str = "0",
+) -> Cohort:
     """Return the cohort of a configured agent.
 
     Randomness of policies is keyed by agent and room, which carry the replicate; the seed given
     here only separates worlds.
+
+    Args:
+        config: The scenario.
+        agent: Its name.
+        environment: Knows the words.
+        replies: Folder where a policy that asks a server keeps replies; None: in memory.
+        writer: Name of this host among those that write there.
     """
     cls, settings = component(POLICIES, config.agents[agent].policy, f"agents.{agent}.policy")
     seed = _world_seed(config)
@@ -52,6 +67,9 @@ def build_cohort(config: ScenarioConfig, agent: str, environment: Environment) -
         settings.model.device = config.learner.device
         settings.keep_versions = max(settings.keep_versions, config.learner.keep_versions)
         more["adapter"] = config.learner.adapter
+    if getattr(cls, "keeps_replies", False):
+        folder = None if replies is None else replies / agent
+        return cls(settings, seed, replies=Replies(folder, writer))
     if getattr(cls, "needs_vocabulary", False):
         return cls(settings, seed, vocabulary=tuple(environment.vocabulary()), **more)
     return cls(settings, seed)

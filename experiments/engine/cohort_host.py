@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from agents.language_model.backbone import configure_torch
@@ -22,14 +24,15 @@ class CohortHost:
         client: Unused; hosts are built alike.
         config: The run's configuration.
         index: This host's number among ``runtime.cohort_hosts``.
+        replies: Folder of what servers answered; see `agents.language_model.endpoint.replies`.
     """
 
-    def __init__(self, client: Client, config: ScenarioConfig, index: int) -> None:
+    def __init__(self, client: Client, config: ScenarioConfig, index: int, replies: str) -> None:
         configure_torch(threads=1)
         self._plan = Plan(config)
         environment = build_environment(config)
         self._cohorts: dict[int, Cohort] = {
-            slot: build_cohort(config, agent, environment)
+            slot: build_cohort(config, agent, environment, Path(replies), f"cohort-{index}")
             for slot, agent in enumerate(self._plan.team)
             if reads_text(config.agents[agent].policy)
         }

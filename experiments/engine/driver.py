@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from agents.language_model.endpoint.replies import FOLDER as REPLIES
 from coordination.ledger.store import PartInfo
 from environments.cases import Split
 from experiments.config.schema import ScenarioConfig
@@ -109,8 +110,14 @@ class Driver:
         if self._readers:
             from experiments.engine.cohort_host import CohortHost
 
+            replies = str(self._run.path / REPLIES)
             specs += [
-                HostSpec(name, "cohort", CohortHost, {"config": self._config, "index": index})
+                HostSpec(
+                    name,
+                    "cohort",
+                    CohortHost,
+                    {"config": self._config, "index": index, "replies": replies},
+                )
                 for index, name in enumerate(self._readers)
             ]
         specs += self._lessons.specs()

@@ -7,19 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.language_model.backbone import configure_torch
-from agents.learning.interface import CaseTexts, Experience, Weights, WeightVersion
+from agents.learning.interface import Experience, Weights, WeightVersion
 from agents.learning.ranks import Ranks
-from environments.base import Environment
 from environments.cases import Split
 from environments.core.errors import ConfigError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment, build_learner
 from experiments.engine.conversation_host import TeachingPayload
+from experiments.engine.gaps import mislead
 from experiments.engine.lessons import Taken
 from experiments.engine.plan import Plan
+from experiments.engine.texts import public_texts
 from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
 from experiments.runtime.interface import Client, Parted, Stamp
 
@@ -83,6 +83,7 @@ class LearnerHost:
         for student in self._students:
             weights = by_replicate[self._plan.replicate_of(student)]
             self._learner.adopt([student], weights)
+        mislead(self._learner, self._plan, self._environment, self._students)
         return self._published(stamp)
 
     def learn(self, stamp: Stamp, *payloads: TeachingPayload) -> Parted:
@@ -159,11 +160,3 @@ def _device_of(device: str, rank: int, ranks: int, here: bool) -> str:
             "learner.device=cpu)"
         )
     return f"cuda:{rank}" if here else "cuda"
-
-
-def public_texts(environment: Environment, case_id: NDArray[np.int64]) -> CaseTexts:
-    """Return what a student sees of the cases, which are given in ascending order."""
-    cases = environment.deal(case_id)
-    return CaseTexts(
-        cases.case_id, environment.render_context(cases), environment.render_options(cases)
-    )

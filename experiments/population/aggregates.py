@@ -15,6 +15,7 @@ from environments.core.columns import Columns
 from environments.truth import SealedTruth
 from experiments.population.meeting import Meeting
 from experiments.population.state import FIXED, State
+from experiments.population.summary import WHO
 from experiments.population.world import ROLES, World
 
 Ints = NDArray[np.int64]
@@ -107,6 +108,7 @@ def state_rows(
     for code, role in enumerate(ROLES):
         alpha, beta = column["trust_alpha"][:, code], column["trust_beta"][:, code]
         counts[f"trust_{role}"] = _fixed(alpha / (alpha + beta))
+    counts |= _trust_in_ties(state, block, len(agents), examined is not None)
     sat = np.zeros((2, len(agents)), dtype=np.int64)
     if examined is not None:
         who, right = examined
@@ -129,6 +131,20 @@ def state_rows(
         "state": np.array([state.digest(block)], dtype=object),
     }
     return {"population": Columns(table), "states": Columns(digest)}
+
+
+def _trust_in_ties(state: State, block: int, n: int, wanted: bool) -> dict[str, Ints]:
+    """Return each agent's number of ties to honest and dishonest others, and its trust in them."""
+    if state.ties is None or not wanted:
+        none = np.zeros(n, dtype=np.int64)
+        return {f"{what}_{who}": none for what in ("ties", "trust_ties") for who in WHO}
+    row, honest, trust = state.trust_in_ties(block)
+    fixed = _fixed(trust)
+    out = {}
+    for who, chosen in zip(WHO, (honest, ~honest), strict=True):
+        out[f"ties_{who}"] = np.bincount(row[chosen], minlength=n).astype(np.int64)
+        out[f"trust_ties_{who}"] = _sums(row[chosen], fixed[chosen], n)
+    return out
 
 
 def tally(parts: list[Columns], by: str, names: tuple[str, ...]) -> dict[str, dict[str, int]]:

@@ -66,7 +66,8 @@ def _right(
     none = np.full(len(agent), -1, dtype=np.int64)
     nobody = np.empty((len(agent), 0), dtype=np.int64)
     topic = world.environment.topics(case_id)
-    lent = state.lend(Seated(none, none, agent, topic, speaker=nobody, speaker_role=nobody))
+    seated = Seated(none, none, agent, topic, speaker=nobody, speaker_role=nobody)
+    lent = state.lend(seated, tick)
     minds = Columns({name: lent[name] for name in ("honest", "skill", "remembered")})
     seed = world.config.seed
     room_id = hash_id(np.array(name_key(EXAM), dtype=np.uint64), tick, seed, agent)

@@ -7,7 +7,17 @@ from typing import Any
 
 from experiments.analysis.estimate import Estimate
 from experiments.config.schema import ScenarioConfig
-from experiments.population.summary import accuracy, added, mean, metrics
+from experiments.population.questions import answered
+from experiments.population.summary import (
+    WHO,
+    accuracy,
+    added,
+    difference,
+    mean,
+    metrics,
+    strong_and_teams,
+    trust_in_ties,
+)
 from experiments.population.world import ROLES
 from experiments.report.cells import (
     NOTHING,
@@ -39,6 +49,7 @@ def render_population(run: RunDirectory, config: ScenarioConfig, wall_s: float |
     sections = [
         _learning(lines, config, flat),
         _teams(lines, flat),
+        _oversight(lines, config, flat),
         _communities(lines, config, flat),
         _trust(lines, config),
         Section("environment", "The environment", tables=(about,) if about.rows else ()),
@@ -56,20 +67,8 @@ def render_population(run: RunDirectory, config: ScenarioConfig, wall_s: float |
 
 
 def headline(run: RunDirectory, config: ScenarioConfig) -> str:
-    """Return the sentence that the population's greatest kind generates."""
-    flat = _metrics(run, config)
-    kinds = config.population.kinds
-    name = max(kinds, key=lambda kind: kinds[kind].fraction)
-    start, test = flat.get(f"kind.{name}.start_accuracy"), flat.get(f"kind.{name}.test_accuracy")
-    lift = flat.get(f"kind.{name}.lift")
-    if not (start and test and lift) or lift.value is None:
-        return f"The {name} agents were not examined before and after."
-    sign = lift.sign()
-    verb = {1: "rose", -1: "fell", 0: "did not detectably change", None: "changed"}[sign]
-    return (
-        f"Unaided, the {name} agents {verb}: from {percent(start)} to {percent(test)} % right on "
-        f"new cases, {points(lift)} points (95 % interval, over cases and agents examined)."
-    )
+    """Return the sentence that the run's metrics generate; see `questions`."""
+    return answered(config, _metrics(run, config))
 
 
 def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> list[Cells]:
@@ -123,6 +122,49 @@ def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
     )
 
 
+def _oversight(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
+    """Return how decisions stand beside the strong, where that is the question; else nothing."""
+    if config.population.question != "oversight":
+        return Section("oversight", "Oversight")
+    pairs = [(line["tick"], *strong_and_teams(line, config)) for line in lines]
+    pairs = [(tick, strong, teams) for tick, strong, teams in pairs if strong and teams]
+    curves = [
+        (
+            "gap",
+            [
+                (
+                    tick,
+                    difference(
+                        accuracy(strong, "examined_right", "examined"),
+                        accuracy(teams, "right", "rooms"),
+                    ),
+                )
+                for tick, strong, teams in pairs
+            ],
+        )
+    ]
+    rows = tuple(
+        (told, _shown(flat, f"oversight.{name}", form))
+        for told, name, form in (
+            ("strong unaided, first round", "strong_first", percent),
+            ("strong unaided, last round", "strong_last", percent),
+            ("gap, first round", "gap_first", points),
+            ("gap, last round", "gap_last", points),
+            ("change of the gap", "gap_change", points),
+        )
+    )
+    return Section(
+        "oversight",
+        "Does oversight keep up?",
+        figures=_drawn(
+            lines_over_ticks(curves, "strong minus teams, points", "oversight"),
+            "How much more often the strong are right alone than the teams that they advise, tick "
+            "by tick; 95 % intervals (Newcombe).",
+        ),
+        tables=(Cells("Oversight", ("what", "% or points"), rows, (1,)),),
+    )
+
+
 def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
     count = config.population.communities
     if count < 2:
@@ -164,13 +206,22 @@ def _trust(lines: Lines, config: ScenarioConfig) -> Section:
             ]
             if told and told[-1][1].value != told[0][1].value:
                 curves.append((f"{name} in {role}", told))
+        for who in WHO:
+            ties = [
+                (line["tick"], trust_in_ties(line["kinds"][str(code)], who))
+                for line in lines
+                if line["kinds"].get(str(code), {}).get(f"ties_{who}")
+            ]
+            if ties:
+                curves.append((f"{name} in {who} ties", ties))
     return Section(
         "trust",
         "Over roles: whom they came to trust",
         figures=_drawn(
             lines_over_ticks(curves, "mean trust", "trust", scale=1.0),
-            "Mean trust of each kind in the agents of a role, over all agents of the kind; pairs "
-            "in which nothing moved are left out.",
+            "Mean trust of each kind in the agents of a role, and in its ties to honest and to "
+            "dishonest agents, over all agents of the kind; roles in which nothing moved are left "
+            "out.",
         ),
     )
 

@@ -132,7 +132,7 @@ class ShardHost:
         shares: list[Columns | None] = []
         for request in requests:
             seated = request.seats_of(self._world, self._index)
-            shares.append(self._state.lend(seated))
+            shares.append(self._state.lend(seated, stamp.tick))
         self._lent, shares[self._index] = shares[self._index], None
         return Parted({}, Shares(tuple(shares)))
 

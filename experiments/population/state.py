@@ -78,8 +78,6 @@ class State:
         kind = world.roster.kind_of(agent)
         kinds = list(population.kinds.values())
         options, topics = world.environment.max_options, world.environment.n_topics
-        dishonest = np.array([one.dishonest for one in kinds])
-        liars = Keyed(seed, "population.dishonest").uniform(agent) < dishonest[kind]
         n, roles = len(agent), len(ROLES)
         values = [
             _drawn([one.values for one in kinds], kind, agent, seed, f"population.values.{k}")
@@ -87,7 +85,7 @@ class State:
         ]
         return {
             "kind": kind.astype(np.int8),
-            "honest": ~liars,
+            "honest": self._honest(agent, kind),
             "skill": _drawn([one.skill for one in kinds], kind, agent, seed, "population.skill"),
             "learning": _drawn(
                 [one.learning for one in kinds], kind, agent, seed, "population.learning"
@@ -102,11 +100,12 @@ class State:
 
     # -- reading ---------------------------------------------------------------------------
 
-    def lend(self, seated: Seated) -> Columns:
+    def lend(self, seated: Seated, tick: int) -> Columns:
         """Return what agents need for a conversation, as of now.
 
         Args:
             seated: N seats of agents of this stretch; an agent may sit in many.
+            tick: The tick; skills that grow are functions of it and of the skill at the start.
 
         Returns:
             ``honest``, ``skill``, ``remembered`` [N, K-1] about the topic, ``values`` [N, K-1] and
@@ -129,12 +128,42 @@ class State:
         return Columns(
             {
                 "honest": self.columns["honest"][row],
-                "skill": self.columns["skill"][row],
+                "skill": self._grown(row, tick),
                 "remembered": flat[row * topics + seated.topic],
                 "values": self.columns["values"][row],
                 "trust": trust,
             }
         )
+
+    def trust_in_ties(self, block: int) -> tuple[Ints, NDArray[np.bool_], Floats]:
+        """Return how far the agents of a block trust their ties.
+
+        Returns:
+            For each tie the row of its agent in the block, whether the other is honest, and the
+            trust.
+        """
+        assert self.ties is not None
+        low, high = self._rows(block)
+        start = self.ties.start[low : high + 1]
+        ties = slice(int(start[0]), int(start[-1]))
+        row = np.repeat(np.arange(high - low), np.diff(start))
+        other = self.ties.other[ties]
+        honest = self._honest(other, self.world.roster.kind_of(other))
+        return row, honest, self.tie_trust[ties].astype(np.float64)
+
+    def _honest(self, agent: Ints, kind: Ints) -> NDArray[np.bool_]:
+        kinds = self.world.config.population.kinds.values()
+        dishonest = np.array([one.dishonest for one in kinds])
+        draw = Keyed(self.world.config.seed, "population.dishonest").uniform(agent)
+        return np.asarray(draw >= dishonest[kind])
+
+    def _grown(self, row: Ints, tick: int) -> Floats:
+        skill = self.columns["skill"][row]
+        growth = [one.growth for one in self.world.config.population.kinds.values()]
+        if not any(growth):
+            return skill
+        short = np.array([(1.0 - one) ** tick for one in growth])
+        return np.asarray(1.0 - (1.0 - skill) * short[self.columns["kind"][row]])
 
     # -- writing ---------------------------------------------------------------------------
 

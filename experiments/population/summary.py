@@ -5,6 +5,9 @@ Names::
     kind.weak.test_accuracy, .start_accuracy, .lift     unaided, by exams; kind.NAME for each kind
     kind.weak.certainty, kind.weak.trust_strong …       means over all agents after the last round
     community.0.test_accuracy …                         all kinds together
+    kind.weak.trust_ties_honest, .trust_ties_dishonest  mean over ties, where there are ties
+    oversight.strong_first, .strong_last                the strong unaided, in first and last round
+    oversight.gap_first, .gap_last, .gap_change          they minus their teams' decisions
     teams.accuracy, teams.first, teams.last, teams.lift by rounds
     teams.misled_accuracy, teams.sound_accuracy         with and without a dishonest speaker
     teams.vote_accuracy, teams.undecided, teams.faults
@@ -18,13 +21,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coordination.messages import Delivery
+from coordination.messages import Delivery, Role
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import wilson
 from experiments.config.schema import ScenarioConfig
 from experiments.population.state import FIXED
 from experiments.population.world import ROLES
 from experiments.runs.directory import RunDirectory
+
+WHO = ("honest", "dishonest")
+"""Whom ties lead to."""
 
 Sums = Mapping[str, int]
 
@@ -72,6 +78,8 @@ def metrics(
     for community in range(config.population.communities):
         flat |= _group(f"community.{community}", lines, "communities", str(community))
     flat |= _teams([line for line in lines if line["teams"]])
+    if config.population.question == "oversight":
+        flat |= _oversight(lines, config)
     flat |= {
         f"truth_spent.{purpose}": Estimate.exact(count, count)
         for purpose, count in sorted(spent.items())
@@ -135,7 +143,54 @@ def _group(
     }
     for name in ("certainty", *(f"trust_{role}" for role in ROLES)):
         flat[f"{prefix}.{name}"] = Estimate.exact(mean(last, name), last["agents"], "a census")
+    measured = [line[table][key] for line in lines if key in line[table]]
+    for who in WHO:
+        counted = [sums for sums in measured if sums[f"ties_{who}"]]
+        if counted:
+            flat[f"{prefix}.trust_ties_{who}"] = trust_in_ties(counted[-1], who)
     return flat
+
+
+def trust_in_ties(sums: Sums, who: str) -> Estimate:
+    """Return the mean trust of a group in its ties to honest or to dishonest agents.
+
+    Args:
+        sums: The group's, of a tick in which ties were counted.
+        who: ``honest`` or ``dishonest``.
+    """
+    ties = sums[f"ties_{who}"]
+    return Estimate.exact(sums[f"trust_ties_{who}"] / FIXED / ties, ties, "a census")
+
+
+def strong_and_teams(
+    line: Mapping[str, Any], config: ScenarioConfig
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the sums of all strong agents and of all teams in a tick; empty where not measured."""
+    kinds = config.population.kinds.values()
+    strong = [str(code) for code, kind in enumerate(kinds) if kind.role == Role.STRONG.value]
+    examined = added([line["kinds"][code] for code in strong if code in line["kinds"]])
+    return examined if examined.get("examined") else {}, added(list(line["teams"].values()))
+
+
+def _oversight(lines: Sequence[Mapping[str, Any]], config: ScenarioConfig) -> dict[str, Estimate]:
+    """Return how the strong, unaided, compare with the decisions of the same tick."""
+    pairs = [strong_and_teams(line, config) for line in lines]
+    pairs = [(strong, teams) for strong, teams in pairs if strong and teams]
+    if not pairs:
+        return {"oversight.gap_change": Estimate.missing("no tick with exams of strong agents")}
+    ends = (pairs[0], pairs[-1])
+    strong = [accuracy(one, "examined_right", "examined") for one, _ in ends]
+    gaps = [
+        difference(alone, accuracy(teams, "right", "rooms"))
+        for alone, (_, teams) in zip(strong, ends, strict=True)
+    ]
+    return {
+        "oversight.strong_first": strong[0],
+        "oversight.strong_last": strong[1],
+        "oversight.gap_first": gaps[0],
+        "oversight.gap_last": gaps[1],
+        "oversight.gap_change": difference(gaps[1], gaps[0]),
+    }
 
 
 def _teams(lines: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from coordination.ledger.balance import Balance
 from environments.cases import Split
-from experiments.analysis.analysis import CONTROL_MARGIN, Analysis, Check, Comparison
+from experiments.analysis.analysis import CONTROL_MARGIN, Analysis, Check
+from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import wilson
 from experiments.report.describe import flatten

@@ -21,7 +21,7 @@ from experiments.config.validate import has_population
 from experiments.engine.build import build_environment
 from experiments.report import cells as tables
 from experiments.report import episodes as played
-from experiments.report import figures
+from experiments.report import figures, oversight, overview
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
@@ -30,6 +30,7 @@ from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.self_play import training_section
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.tables import main_table
+from experiments.report.tutoring import tutoring_section
 from experiments.runs.directory import RunDirectory
 
 REPORT_FILE = "report.html"
@@ -76,7 +77,11 @@ def render_report(
     """
     analysis = data.analysis
     sections = [
+        _protocols(analysis),
+        _chains(analysis),
+        _knowledge(analysis),
         training_section(analysis),
+        tutoring_section(analysis),
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),
@@ -140,6 +145,46 @@ def _comparison(analysis: Analysis) -> Section:
         "What the students learned" if studies else "What the weak model learned",
         figures=_figure(figures.final_accuracy(analysis), caption),
         tables=_some(main_table(analysis), tables.comparisons_table(analysis), *more),
+    )
+
+
+def _protocols(analysis: Analysis) -> Section:
+    caption = (
+        "Verdicts right, agent score difference (above zero: truth pays) and words said, by "
+        f"protocol. {_basis(analysis)}. Dotted: the judge alone; truth pays nothing. "
+        "What does not apply is left out, see the notes of the table."
+    )
+    drawn = _figure(overview.overview_figure(analysis), caption)
+    if not drawn and not analysis.verdicts:
+        return Section("protocols", "Protocols")
+    return Section(
+        "protocols",
+        "Protocols side by side",
+        figures=drawn,
+        tables=_some(overview.verdicts_table(analysis), overview.overview_table(analysis)),
+    )
+
+
+def _chains(analysis: Analysis) -> Section:
+    caption = (
+        "Share of right verdicts of the live chain (dots) and the product of its links (line), "
+        f"against the number of levels that the same gap is split into. {_basis(analysis)}."
+    )
+    return Section(
+        "chains",
+        "Nested oversight against theory",
+        figures=_figure(oversight.chains_figure(analysis), caption),
+        tables=_some(oversight.chains_table(analysis)),
+    )
+
+
+def _knowledge(analysis: Analysis) -> Section:
+    caption = f"Wrong verdicts by who knows the case alone. {_basis(analysis)}."
+    return Section(
+        "knowledge",
+        "Where deception can hide",
+        figures=_figure(oversight.knowledge_figure(analysis), caption),
+        tables=_some(oversight.knowledge_table(analysis)),
     )
 
 

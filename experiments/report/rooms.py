@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,26 +86,34 @@ def shown_rooms(
     )
     rooms = run.read("rooms", columns=columns)
     rooms = rooms.take(rooms["parent_room"] == -1)
-    shown = []
+    chosen = []
     for name in config.conversations:
         mine = rooms.take(rooms["conversation"] == name)
         teaching = mine["split"] == Split.TEACHING.value
         mine = mine.take(teaching) if teaching.any() else mine
         lots = Keyed(config.seed, "report.rooms").bits(mine["room_id"])
         for place in np.argsort(lots, kind="stable")[:ROOMS_EACH].tolist():
-            shown.append(_room(run, environment, config, mine.take([place])))
-    return shown
+            chosen.append(mine.take([place]))
+    # One reading of every table for all rooms: a table is decoded whole, however few rows it gives.
+    ids = [int(room["room_id"][0]) for room in chosen]
+    ticks = sorted({int(room["tick"][0]) for room in chosen})
+    tables = {name: run.read(name, ticks=ticks, where={"room_id": ids}) for name in _TABLES}
+    return [_room(tables, environment, config, room) for room in chosen]
+
+
+_TABLES = ("messages", "decisions", "deliveries", "scores")
+"""Tables that a room is shown from."""
 
 
 def _room(
-    run: RunDirectory, environment: Environment, config: ScenarioConfig, room: Columns
+    tables: Mapping[str, Columns],
+    environment: Environment,
+    config: ScenarioConfig,
+    room: Columns,
 ) -> ShownRoom:
     name, case_id = str(room["conversation"][0]), room["case_id"]
-    ticks = [int(room["tick"][0])]
-    where = {"room_id": int(room["room_id"][0])}
     messages, decisions, deliveries, scores = (
-        run.read(table, ticks=ticks, where=where)
-        for table in ("messages", "decisions", "deliveries", "scores")
+        tables[table].take(tables[table]["room_id"] == room["room_id"][0]) for table in _TABLES
     )
     case = environment.deal(case_id)
     options = environment.render_options(case)[0]
@@ -115,7 +124,7 @@ def _room(
     last = verdicts(rows)
     return ShownRoom(
         title=f"{name}, case {int(case_id[0])}, seed {int(room['replicate'][0])}, "
-        f"tick {ticks[0]} ({room['split'][0]})",
+        f"tick {int(room['tick'][0])} ({room['split'][0]})",
         context=environment.render_context(case)[0],
         options=tuple(ShownOption(text, k == truth) for k, text in enumerate(options)),
         evidence=tuple(item for item in environment.render_evidence(case)[0] if item),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from experiments.analysis.analysis import Analysis, Comparison
+from experiments.analysis.analysis import Analysis
+from experiments.analysis.chains import PREDICTED, agrees
+from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
 from experiments.report.episodes import episodes_sentence
 from experiments.report.self_play import training_sentence
+from experiments.report.tutoring import tutoring_sentence
 
 
 def first_sentence(analysis: Analysis) -> str:
@@ -23,8 +26,11 @@ def first_sentence(analysis: Analysis) -> str:
         return weak_to_strong_sentence(analysis)
     if analysis.training is not None:
         return training_sentence(analysis, environment_name(analysis))
+    if analysis.tutoring is not None:
+        return tutoring_sentence(analysis, environment_name(analysis))
     if analysis.primary is None:
-        return _judges(analysis)
+        told = _verdicts(analysis) if analysis.verdicts else _judges(analysis)
+        return _theory(analysis) + told
     primary = analysis.primary
     where = environment_name(analysis)
     first = _label(analysis, primary.first)
@@ -102,6 +108,62 @@ def _without_interval(analysis: Analysis, where: str, first: str, second: str) -
         f"model's accuracy on unseen cases ({_seeds(analysis)}{_illustrative(analysis)}{beside}). "
         f"No claim can be made about other seeds: {found.reason}."
     )
+
+
+def _theory(analysis: Analysis) -> str:
+    """Return how many live chains theory predicted, '' where there are none."""
+    every = [analysis.conversation(name) for name in analysis.conversations]
+    chains = [one for one in every if PREDICTED in one.metrics]
+    if not chains:
+        return ""
+    within = sum(agrees(one) is True for one in chains)
+    return (
+        f"Theory's product of links lies in the 95 % interval of {within} of {len(chains)} live "
+        "chains of nested oversight. "
+    )
+
+
+def _verdicts(analysis: Analysis) -> str:
+    """Return what the first pair of conversations shows."""
+    pair = analysis.verdicts[0]
+    where, found = environment_name(analysis), pair.paired.estimate
+    sign = found.sign()
+    first, second = (_spoken(analysis, name) for name in (pair.first, pair.second))
+    shares = (
+        f"{_share(analysis, pair.first)} against {_share(analysis, pair.second)} of "
+        f"{analysis.conversation(pair.first).rooms} rooms each"
+    )
+    if found.value is None or sign is None:
+        basis = f"{_seeds(analysis)}{_illustrative(analysis)}"
+        if pair.crossed.has_interval:
+            basis += f"; {_interval(pair.crossed)}, bootstrap"
+        return (
+            f"On {where}, the verdict was right in {shares} under {first} and {second} ({basis}). "
+            f"No claim can be made about other seeds: {found.reason}."
+        )
+    basis = f"{_interval(found)}, paired over {_seeds(analysis)}{_illustrative(analysis)}"
+    if sign == 0:
+        return (
+            f"No difference detected on {where}: under {first} the verdict was right "
+            f"{_points(found.value)} points more often than under {second} ({shares}; {basis})."
+            f"{_missed(pair)}"
+        )
+    word = "more" if sign > 0 else "less"
+    return (
+        f"On {where}, the verdict was right {abs(100 * found.value):.1f} points {word} often under "
+        f"{first} than under {second} ({shares}; {basis}).{_doubt(pair, sign)}"
+    )
+
+
+def _share(analysis: Analysis, name: str) -> str:
+    value = analysis.conversation(name).metrics["judge_accuracy"].value
+    return "an unknown share" if value is None else f"{100 * value:.1f} %"
+
+
+def _spoken(analysis: Analysis, name: str) -> str:
+    variant = analysis.config.conversations[name].variant
+    spoken = name.replace("_", " ")
+    return f"{spoken} ({variant})" if variant else spoken
 
 
 def _judges(analysis: Analysis) -> str:

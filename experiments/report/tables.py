@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.analysis.analysis import Analysis
+from experiments.analysis.endpoints import cost_line, endpoint_costs
 from experiments.analysis.loading import load_run
 from experiments.config.load import from_yaml_text
 from experiments.config.validate import has_population
@@ -28,9 +29,12 @@ from experiments.report.episodes import (
     episodes_table,
     regrets_table,
 )
+from experiments.report.oversight import chains_table, knowledge_table
+from experiments.report.overview import overview_table, verdicts_table
 from experiments.report.possible import possible_table
 from experiments.report.self_play import training_table
 from experiments.report.sentence import environment_name, first_sentence
+from experiments.report.tutoring import tutoring_table
 from experiments.report.weak_to_strong import students_table
 from experiments.runs.directory import RunDirectory
 
@@ -58,7 +62,10 @@ def print_summary(path: Path, console: Console, brief: bool = False) -> None:
             print_tables(title, summary_tables(run, config, brief), headline(run, config), console)
             return
         data = load_run(run)
+        costs = endpoint_costs(run, config)
     print_analysis(data.analysis, data.extra, console, brief)
+    for agent, cost in costs.items():
+        console.print(cost_line(agent, cost), soft_wrap=True, highlight=False)
 
 
 def print_analysis(
@@ -74,7 +81,11 @@ def print_analysis(
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
-    tables = [*main, possible_table(analysis), reliance_table(analysis)]
+    beside = possible_table(analysis)
+    tables = [*main, beside, reliance_table(analysis), verdicts_table(analysis)]
+    if analysis.verdicts and not analysis.arms:  # protocols are what such a scenario compares
+        tables = [main[0], overview_table(analysis), verdicts_table(analysis)]
+        tables += [chains_table(analysis), knowledge_table(analysis)]
     played = [
         episodes_table(analysis.episodes),
         regrets_table(analysis.episodes),
@@ -83,6 +94,8 @@ def print_analysis(
     tables += played
     if analysis.training is not None:
         tables.append(training_table(analysis))
+    if analysis.tutoring is not None:
+        tables.append(tutoring_table(analysis))
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:

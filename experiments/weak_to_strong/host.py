@@ -26,8 +26,8 @@ from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.build import build_environment
 from experiments.engine.converse import scored
-from experiments.engine.learner_host import public_texts
 from experiments.engine.plan import Block
+from experiments.engine.texts import public_texts
 from experiments.runs.snapshots import SnapshotFile, read_snapshot_file, write_snapshot_file
 from experiments.runtime.interface import Client, Parted, Stamp
 from experiments.weak_to_strong.student import Lesson, teach

@@ -78,13 +78,6 @@ def test_a_rank_that_is_killed_is_rebuilt_with_its_group(config, two, tmp_path, 
     assert last_weights(run.path) == last_weights(two.path)
 
 
-@pytest.mark.parametrize(
-    ("override", "match"),
-    [
-        ("learner.distributed.ranks=9", "ranks: given 9, but a minibatch has 8 samples"),
-        ("learner.distributed.strategy=fsdp", "given 'fsdp' with 1 rank"),
-    ],
-)
-def test_ranks_that_cannot_work_are_refused_before_anything_starts(override, match):
-    with pytest.raises(ConfigError, match=match):
-        validate(flagship(override))
+def test_more_ranks_than_samples_are_refused_before_anything_starts():
+    with pytest.raises(ConfigError, match="ranks: given 9, but a minibatch has 8 samples"):
+        validate(flagship("learner.distributed.ranks=9"))

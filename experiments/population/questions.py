@@ -1,0 +1,98 @@
+"""The first sentence of a population's report: each question has its own, from the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from experiments.analysis.estimate import Estimate
+from experiments.config.schema import ScenarioConfig
+from experiments.report.cells import percent, points, ratio
+
+Flat = Mapping[str, Estimate]
+
+
+def answered(config: ScenarioConfig, flat: Flat) -> str:
+    """Return the sentence that answers ``population.question``.
+
+    Args:
+        config: The scenario.
+        flat: Its run's metrics, see `experiments.population.summary.metrics`.
+    """
+    if config.population.question == "oversight":
+        return _oversight(flat) or _lift(config, flat)
+    if config.population.question == "cascade":
+        return _cascade(config, flat)
+    return _lift(config, flat)
+
+
+def greatest(config: ScenarioConfig) -> str:
+    """Return the name of the kind with most agents."""
+    kinds = config.population.kinds
+    return max(kinds, key=lambda kind: kinds[kind].fraction)
+
+
+def _lift(config: ScenarioConfig, flat: Flat) -> str:
+    name = greatest(config)
+    start, test = flat.get(f"kind.{name}.start_accuracy"), flat.get(f"kind.{name}.test_accuracy")
+    lift = flat.get(f"kind.{name}.lift")
+    if not (start and test and lift) or lift.value is None:
+        return f"The {name} agents were not examined before and after."
+    verb = _by_sign(lift, "rose", "fell", "did not detectably change", "changed")
+    return (
+        f"Unaided, the {name} agents {verb}: from {percent(start)} to {percent(test)} % right on "
+        f"new cases, {points(lift)} points (95 % interval, over cases and agents examined)."
+    )
+
+
+def _oversight(flat: Flat) -> str:
+    """Return the sentence; '' where strong agents or teams were not measured at both ends."""
+    change = flat["oversight.gap_change"]
+    if change.value is None:
+        return ""
+    verdict = _by_sign(
+        change,
+        "Oversight fell behind",
+        "Oversight more than kept up",
+        "Oversight kept up, as far as can be told",
+        "Oversight was measured at both ends",
+    )
+    return (
+        f"{verdict}: while the strong, unaided, went from {percent(flat['oversight.strong_first'])}"
+        f" to {percent(flat['oversight.strong_last'])} % right, the teams' decisions went from "
+        f"{percent(flat['teams.first'])} to {percent(flat['teams.last'])} %; the gap between them "
+        f"changed by {points(change)} points (95 % interval, over cases)."
+    )
+
+
+def _cascade(config: ScenarioConfig, flat: Flat) -> str:
+    name = greatest(config)
+    lift = flat.get(f"kind.{name}.lift")
+    if lift is None or lift.value is None:
+        return _lift(config, flat)
+    kinds = config.population.kinds.values()
+    share = 100 * sum(kind.fraction * kind.dishonest for kind in kinds)
+    verb = _by_sign(
+        lift,
+        "did not keep the others from learning",
+        "carried the others away from the truth",
+        "left the others about where they were",
+        "was among the others",
+    )
+    honest = flat.get(f"kind.{name}.trust_ties_honest")
+    liars = flat.get(f"kind.{name}.trust_ties_dishonest")
+    trust = ""
+    if honest and liars and honest.value is not None and liars.value is not None:
+        trust = (
+            f" Mean trust ended at {ratio(honest)} in honest ties and {ratio(liars)} in dishonest "
+            "ones."
+        )
+    return (
+        f"A dishonest minority of {share:g} % {verb}: unaided, the {name} agents went from "
+        f"{percent(flat[f'kind.{name}.start_accuracy'])} to "
+        f"{percent(flat[f'kind.{name}.test_accuracy'])} % right on new cases, {points(lift)} "
+        f"points (95 % interval, over cases and agents examined).{trust}"
+    )
+
+
+def _by_sign(estimate: Estimate, up: str, down: str, neither: str, unknown: str) -> str:
+    return {1: up, -1: down, 0: neither, None: unknown}[estimate.sign()]
