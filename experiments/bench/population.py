@@ -122,6 +122,8 @@ class _Timed(NullProgress):
 
     def __init__(self) -> None:
         self.seconds: dict[int, float] = {}
+        self.cpu: dict[int, float] = {}
+        self._spent = time.process_time()
         self.memory = 0.0
 
     def tick(
@@ -133,6 +135,8 @@ class _Timed(NullProgress):
     ) -> None:
         """See `experiments.progress.Progress.tick`."""
         self.seconds[tick] = 1.0 / stats["ticks/s"]
+        now = time.process_time()
+        self.cpu[tick], self._spent = now - self._spent, now
         self.memory = max(self.memory, stats["MiB"])
 
 
@@ -149,6 +153,7 @@ def _timed(config: ScenarioConfig, runtime: Runtime, rounds: int) -> tuple[float
 
 
 def _engine(size: int, rounds: int, seed: int, ledger: str) -> dict[str, Any]:
+    """Measure rounds in this process; its CPU seconds do not depend on what else runs here."""
     config = bench_config(size, rounds + 2, seed, f"population.ledger={ledger}")
     runtime = open_runtime(config)
     try:
@@ -160,6 +165,7 @@ def _engine(size: int, rounds: int, seed: int, ledger: str) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "round_s": seconds,
+        "round_cpu_s": median(shown.cpu[tick] for tick in range(2, 2 + rounds)),
         "agents_per_s": size / seconds,
         "messages_per_s": host.sampler.rooms * _MESSAGES / seconds,
         "memory_mib": shown.memory,

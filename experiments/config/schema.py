@@ -206,6 +206,8 @@ class ActorResources:
     num_cpus: float = 0.15
     """Small, because hosts of different kinds work in turns: six fit on one core."""
     num_gpus: float = 0.0
+    resources: dict[str, float] = field(default_factory=dict)
+    """Custom resources of the cluster's nodes, e.g. {big_memory: 1}."""
 
 
 @dataclass
@@ -220,6 +222,9 @@ class RayConfig:
     cohort: ActorResources = field(default_factory=ActorResources)
     learner: ActorResources = field(default_factory=ActorResources)
     shard: ActorResources = field(default_factory=ActorResources)
+    placement: str = "any"
+    """Where hosts are placed: any (as Ray sees fit), pack (on as few nodes as hold them) or spread
+    (over as many as there are). Ranks of one learner are always packed."""
     start_timeout_s: float = 120.0
 
 

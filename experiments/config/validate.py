@@ -38,6 +38,7 @@ CONTROLS = ("none", "shuffled", "random", "flipped_truth")
 FEEDBACK = ("none", "audited")
 MODES = ("sync", "async")
 RUNTIMES = ("ray", "inprocess")
+PLACEMENTS = ("any", "pack", "spread")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -118,6 +119,9 @@ def _numbers(config: ScenarioConfig) -> None:
         asked = getattr(runtime.ray, kind)
         _at_least(f"runtime.ray.{kind}.num_cpus", asked.num_cpus, 0)
         _at_least(f"runtime.ray.{kind}.num_gpus", asked.num_gpus, 0)
+        for name, amount in asked.resources.items():
+            _positive(f"runtime.ray.{kind}.resources.{name}", amount)
+    _one_of("runtime.ray.placement", runtime.ray.placement, PLACEMENTS)
     _at_least("analysis.bootstrap", config.analysis.bootstrap, 1)
 
 

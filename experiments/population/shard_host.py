@@ -79,6 +79,7 @@ class ShardHost:
         ties = self._world.ties()
         self._state = State(self._world, first, stop, ties.rows(first, stop) if ties else None)
         self._settled = 0
+        self._surveyed = -1
         self._request: tuple[Stamp, Request] | None = None
         self._lent: Columns | None = None
         self._writes: Columns | None = None
@@ -200,7 +201,15 @@ class ShardHost:
 
         Returns:
             The written part, tallies by kind and by community, memory.
+
+        Raises:
+            LostError: If the tick was surveyed before: its part may be committed, and the state is
+                no longer what it was.
         """
+        if stamp.tick <= self._surveyed:
+            raise LostError(
+                f"{shard_name(self._index)} refused to survey tick {stamp.tick}: it did so already"
+            )
         exam = None
         if split is not None:
             exam = examined(self._state, stamp.tick, Split(split), self._truth)
@@ -216,6 +225,7 @@ class ShardHost:
         except BaseException:
             stream.abandon()
             raise
+        self._surveyed = stamp.tick
         gc.collect()
         return {
             "part": part.to_json(),
@@ -241,7 +251,7 @@ class ShardHost:
             name = block_file(block)
             groups = read_snapshot_file(Path(folder), name, by_name[name])
             self._state.restore_block(block, groups)
-        self._settled = stamp.tick
+        self._settled = self._surveyed = stamp.tick
 
     # -- inside ----------------------------------------------------------------------------
 

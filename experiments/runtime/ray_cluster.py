@@ -200,7 +200,7 @@ class RayRuntime:
                 ) from error
         self._started_here = True
 
-    def _resources(self, kind: str, grouped: bool) -> dict[str, float]:
+    def _resources(self, kind: str, grouped: bool) -> dict[str, Any]:
         asked = getattr(self._config, kind)
         gpus = asked.num_gpus
         available = ray.cluster_resources().get("GPU", 0.0)
@@ -213,7 +213,7 @@ class RayRuntime:
         if computes and available > 0 and self._device != "cpu":
             # Ranks that meet over NCCL need a GPU each; others share what there is.
             gpus = max(gpus, 1.0) if grouped else gpus or self._gpu_share
-        return {"num_cpus": asked.num_cpus, "num_gpus": gpus}
+        return {"num_cpus": asked.num_cpus, "num_gpus": gpus, "resources": dict(asked.resources)}
 
     # -- hosts -----------------------------------------------------------------------------
 
@@ -231,7 +231,9 @@ class RayRuntime:
         ]
         self._check_capacity(needs)
         user_paths = [path for path in sys.path if path]
-        places = self._groups.reserve(specs, needs, self._config.start_timeout_s)
+        places = self._groups.reserve(
+            specs, needs, self._config.start_timeout_s, self._config.placement
+        )
         shell = ray.remote(_Shell)
         for spec, need, place in zip(specs, needs, places, strict=True):
             options = {"name": self._client.actor_name(spec.name), "namespace": self._namespace}
@@ -258,8 +260,15 @@ class RayRuntime:
                 raise LostError(f"host {spec.name} did not start: {_first_line(error)}") from error
         return reports
 
-    def _check_capacity(self, needs: list[dict[str, float]]) -> None:
+    def _check_capacity(self, needs: list[dict[str, Any]]) -> None:
         have = ray.cluster_resources()
+        for name in sorted({name for need in needs for name in need["resources"]}):
+            asked = sum(need["resources"].get(name, 0.0) for need in needs)
+            if asked > have.get(name, 0.0) + 1e-6:
+                raise ConfigError(
+                    f"the hosts ask for {asked:g} of the resource {name!r}, the Ray cluster has "
+                    f"{have.get(name, 0.0):g} (runtime.ray.*.resources)"
+                )
         for resource, key in (("CPU", "num_cpus"), ("GPU", "num_gpus")):
             asked = sum(need[key] for need in needs)
             if asked > have.get(resource, 0.0) + 1e-6:

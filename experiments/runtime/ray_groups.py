@@ -1,5 +1,7 @@
 """Placement groups: hosts that wait for each other are placed together, all or none.
 
+The other hosts form one group if the scenario wants them packed or spread.
+
 Without one, two learners of two ranks each could both get one place of the last two, and wait for
 their second rank for ever.
 """
@@ -33,14 +35,19 @@ class PlacementGroups:
         self._held: list[Any] = []
 
     def reserve(
-        self, specs: Sequence[HostSpec], needs: Sequence[Mapping[str, float]], limit_s: float
+        self,
+        specs: Sequence[HostSpec],
+        needs: Sequence[Mapping[str, Any]],
+        limit_s: float,
+        placement: str,
     ) -> list[dict[str, Any]]:
         """Reserve places for every group of hosts and wait until they are given.
 
         Args:
             specs: All hosts.
-            needs: ``num_cpus`` and ``num_gpus`` of each.
+            needs: ``num_cpus``, ``num_gpus`` and custom ``resources`` of each.
             limit_s: Longest wait.
+            placement: Of the hosts that belong to no group: ``any``, ``pack`` or ``spread``.
 
         Returns:
             Further options of each host's actor.
@@ -49,24 +56,19 @@ class PlacementGroups:
             ConfigError: If the places are not given in time: what was asked for, what there is.
         """
         members: dict[str, list[int]] = {}
+        alone = []
         for place, grouped in enumerate(in_groups(specs)):
             if grouped:
                 members.setdefault(specs[place].beside, []).append(place)
+            else:
+                alone.append(place)
         options: list[dict[str, Any]] = [{} for _ in specs]
-        for name, places in members.items():
-            # A bundle without any resource is not allowed.
+        asked = [(f"the {len(at)} ranks of {name}", at, "PACK") for name, at in members.items()]
+        if placement != "any" and alone:
+            asked.append((f"the {len(alone)} hosts", alone, placement.upper()))
+        for who, places, strategy in asked:
             bundles = [_bundle(needs[place]) for place in places]
-            group = placement_group(bundles, strategy="PACK", name=f"facilitate-{name}")
-            self._held.append(group)
-            try:
-                ray.get(group.ready(), timeout=limit_s)
-            except GetTimeoutError as error:
-                raise ConfigError(
-                    f"the {len(places)} ranks of {name} ask for {_told(bundles)} together, and the "
-                    f"Ray cluster, which has {_told([ray.cluster_resources()])} in all and "
-                    f"{_told([ray.available_resources()])} free, gave no places within "
-                    f"{limit_s:g} s (runtime.ray.start_timeout_s)"
-                ) from error
+            group = self._placed(who, bundles, strategy, limit_s)
             for index, place in enumerate(places):
                 options[place] = {
                     "scheduling_strategy": PlacementGroupSchedulingStrategy(
@@ -74,6 +76,22 @@ class PlacementGroups:
                     )
                 }
         return options
+
+    def _placed(
+        self, who: str, bundles: list[dict[str, float]], strategy: str, limit_s: float
+    ) -> Any:
+        group = placement_group(bundles, strategy=strategy, name="facilitate")
+        self._held.append(group)
+        try:
+            ray.get(group.ready(), timeout=limit_s)
+        except GetTimeoutError as error:
+            raise ConfigError(
+                f"{who} ask for {_told(bundles)} together, and the Ray cluster, which has "
+                f"{_told([ray.cluster_resources()])} in all and "
+                f"{_told([ray.available_resources()])} free, gave no places within {limit_s:g} s "
+                "(runtime.ray.start_timeout_s)"
+            ) from error
+        return group
 
     def release(self) -> None:
         """Give all places back."""
@@ -83,8 +101,9 @@ class PlacementGroups:
         self._held.clear()
 
 
-def _bundle(need: Mapping[str, float]) -> dict[str, float]:
-    bundle = {"CPU": need["num_cpus"], "GPU": need["num_gpus"]}
+def _bundle(need: Mapping[str, Any]) -> dict[str, float]:
+    bundle = {"CPU": need["num_cpus"], "GPU": need["num_gpus"], **need["resources"]}
+    # A bundle without any resource is not allowed.
     return {name: amount for name, amount in bundle.items() if amount} or {"CPU": 0.001}
 
 
