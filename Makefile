@@ -4,6 +4,7 @@
 #
 # Needs Python 3.11 or newer, make and pip; nothing is compiled. Options:
 #   PYTHON=/path/to/python3.12                            which Python to use
+#   WORKERS=1                                             processes that run the tests
 #   TORCH_INDEX=https://download.pytorch.org/whl/cpu      a small CPU build of torch on Linux
 
 VENV := .venv
@@ -11,6 +12,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python3.14 python; do \
 	$$p -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
 	&& echo $$p && break; done)
+WORKERS ?= 2
 DEMO := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -35,7 +37,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.chaos.kills

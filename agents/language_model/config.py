@@ -17,7 +17,10 @@ class ModelConfig:
 
     path: str = ""
     """Hub name or local folder for transformers' ``Auto`` classes (safetensors only, remote code
-    never runs); empty builds a small model whose words are the environment's vocabulary."""
+    never runs), or a ``.gguf`` file; empty builds a small model whose words are the environment's
+    vocabulary."""
+    gguf_file: str = ""
+    """GGUF file inside ``path`` (a folder or a hub name); dequantized, converted once and kept."""
     architecture: str = "llama"
     """From scratch: a transformers ``model_type`` with the usual size names (llama, gpt2, …)."""
     hidden_size: int = 48

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agents.language_model.config import ModelConfig
+from agents.language_model.files import converted, fetched, locate
 from agents.language_model.tokens import word_tokenizer
 from environments.core.errors import ConfigError
 
@@ -97,10 +98,15 @@ def load(config: ModelConfig) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    place = locate(config)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.path, trust_remote_code=False)
+        if place.gguf_file:
+            folder = str(converted(place if place.local else fetched(place)))
+        else:
+            folder = place.folder
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            config.path,
+            folder,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=getattr(torch, config.dtype),

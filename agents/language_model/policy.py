@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from agents.adapters.config import AdapterConfig
 from agents.language_model.answering import TextPolicy
-from agents.language_model.config import LanguageModelConfig
+from agents.language_model.config import LanguageModelConfig, check
+from agents.language_model.files import find
 from agents.language_model.views import Reader
 from agents.learning.interface import Weights, WeightVersion
 from agents.policies.numeric import log_normalize, probabilities
@@ -96,6 +97,17 @@ class LanguageModel(TextPolicy[Reader]):
             from agents.adapters.bank import AdapterBank
 
             self._bank = AdapterBank(self.backbone.adapted, adapter)
+
+    @classmethod
+    def preflight(cls, config: LanguageModelConfig, where: str) -> None:
+        """Check what a run needs before anything starts: values, and that the model is there.
+
+        Raises:
+            ConfigError: One line.
+        """
+        check(config, where)
+        if config.model.path:
+            find(config.model, f"{where}.model")
 
     # -- weights ---------------------------------------------------------------------------
 

@@ -110,12 +110,14 @@ def resume(
 
     from experiments.config.load import from_yaml_text, with_runtime
     from experiments.config.plugins import import_modules
+    from experiments.config.preflight import preflight
     from experiments.doctor import check_device
 
     import_modules(imports or ())
     text = (path / "config.yaml").read_text("utf-8")
     config = with_runtime(from_yaml_text(text, place=str(path / "config.yaml")), overrides or ())
     check_device(config)
+    preflight(config)
 
     def start(progress: Progress) -> RunResult:
         from experiments.engine.run import resume_run
