@@ -62,6 +62,8 @@ class Reference:
     exact: bool = True
     """False if estimated from data or by simulation (then ``n`` says from how many cases)."""
     n: int | None = None
+    share: bool = True
+    """False for what is no accuracy or share: a reward, an error, a count."""
 
 
 @dataclass

@@ -240,6 +240,26 @@ STATES = Table(
 """Digest of the state of each block of a population's agents after a tick; ``first`` is the id of
 its first agent."""
 
+EPISODES = Table(
+    keys=("episode_id", "position"),
+    columns={
+        "tick": "int",
+        "block": "int",
+        "episode_id": "int",
+        "position": "int",
+        "split": "text",
+        "episodes": "text",
+        "replicate": "int",
+        "case_id": "int",
+        "measure": "text",
+        "value": "float",
+    },
+)
+"""One row an episode of an environment's game and measure: what players did with a case when they
+were not in a conversation. ``episodes`` is the scenario's name for them, ``position`` that of the
+measure among its play's; ``value`` is NaN where the measure is undefined. Knows the truth, as
+`SCORES` does."""
+
 TABLES: dict[str, Table] = {
     "rooms": ROOMS,
     "messages": MESSAGES,
@@ -250,4 +270,5 @@ TABLES: dict[str, Table] = {
     "teams": TEAMS,
     "population": POPULATION,
     "states": STATES,
+    "episodes": EPISODES,
 }

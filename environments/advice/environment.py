@@ -182,14 +182,21 @@ class Advice(GeneratedEnvironment):
                 hit, "accuracy of adding up all items", exact=False, n=len(ids)
             ),
             "perfect_facilitation": Reference(full - alone, "accuracy that pooling adds"),
-            "optimal_weight": Reference(weight, "best weight w* of one advisor's estimate"),
-            "error_alone": Reference(c.judge_sd**2, "mean squared error of the judge's estimate"),
-            "error_advised": Reference(advised, "mean squared error with one advisor at w*"),
-            "error_pooled": Reference(
+            "optimal_weight": _number(weight, "best weight w* of one advisor's estimate"),
+            "error_alone": _number(c.judge_sd**2, "mean squared error of the judge's estimate"),
+            "error_advised": _number(advised, "mean squared error with one advisor at w*"),
+            "error_pooled": _number(
                 law.pooled_sd**2, "mean squared error of the best average of all estimates"
             ),
-            "error_full_information": Reference(
+            "error_full_information": _number(
                 shrink, "mean squared error of the posterior mean, prior included"
+            ),
+            "error_ratio_alone": _number(1.0, "squared error without advice, relative to itself"),
+            "error_ratio_advised": _number(
+                advised / c.judge_sd**2, "relative squared error with one advisor at w*"
+            ),
+            "error_ratio_full_information": _number(
+                shrink / c.judge_sd**2, "relative squared error of the posterior mean of all"
             ),
         }
 
@@ -271,6 +278,10 @@ class AdviceTruth(SealedTruth):
         """Return the quantities, shape [N], and charge ``purpose`` with N."""
         self.spent[purpose] += len(case_id)
         return self._law.quantity(np.asarray(case_id, dtype=np.int64))
+
+
+def _number(value: float, meaning: str) -> Reference:
+    return Reference(value, meaning, share=False)
 
 
 def _range_texts(bounds: NDArray[np.float64]) -> tuple[str, ...]:

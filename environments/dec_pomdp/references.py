@@ -34,21 +34,25 @@ def reference_values(model: DecPOMDP, horizon: int) -> Mapping[str, Reference]:
     solution = solve(model, horizon)
     free = float(free_values(model, tree)[0].max())
     values = {
-        "chance": Reference(blind_value(model, horizon), "reward of uniformly random actions"),
-        "free_communication": Reference(free, "optimal reward if all observations are shared"),
+        "chance": _reward(blind_value(model, horizon), "reward of uniformly random actions"),
+        "free_communication": _reward(free, "optimal reward if all observations are shared"),
     }
     if has_delayed_values(model):
         late = float(delayed_values(model, tree)[0].max())
         meaning = "optimal reward if observations are shared one stage late"
-        values["delayed_communication"] = Reference(late, meaning)
+        values["delayed_communication"] = _reward(late, meaning)
     worth = "reward that perfect facilitation adds (free communication - none)"
     if solution.exact:
         meaning = f"reward without communication ({solution.method})"
-        values["no_communication"] = Reference(solution.value, meaning)
-        values["facilitation"] = Reference(free - solution.value, worth)
+        values["no_communication"] = _reward(solution.value, meaning)
+        values["facilitation"] = _reward(free - solution.value, worth)
         return values
     upper = "upper bound on the reward without communication (bounds of GMAA*)"
-    values["no_communication_lower_bound"] = Reference(solution.value, solution.method)
-    values["no_communication_upper_bound"] = Reference(solution.upper, upper)
-    values["facilitation_upper_bound"] = Reference(free - solution.value, f"at most this {worth}")
+    values["no_communication_lower_bound"] = _reward(solution.value, solution.method)
+    values["no_communication_upper_bound"] = _reward(solution.upper, upper)
+    values["facilitation_upper_bound"] = _reward(free - solution.value, f"at most this {worth}")
     return values
+
+
+def _reward(value: float, meaning: str) -> Reference:
+    return Reference(value, meaning, share=False)

@@ -18,7 +18,7 @@ from environments.plan_explanation import texts
 from environments.plan_explanation.config import PlanExplanationConfig
 from environments.plan_explanation.domains import DOMAINS
 from environments.plan_explanation.references import reference_values
-from environments.plan_explanation.tasks import KINDS, TaskLaw
+from environments.plan_explanation.tasks import KINDS, TaskLaw, TaskTable
 from environments.truth import SealedTruth
 
 if TYPE_CHECKING:
@@ -131,6 +131,18 @@ class PlanExplanation(GeneratedEnvironment):
         codes = np.where(held, self._law.codes(cases.case_id), cases.public["known"])
         belief = self._law.findings.posterior(cases.public["task"], codes)
         return np.take_along_axis(belief, cases.public["shown"], axis=1)
+
+    @property
+    def table(self) -> TaskTable:
+        """Every task solved in every world."""
+        return self._table
+
+    def worlds(self, cases: Cases) -> tuple[Ints, Ints]:
+        """Return the facts that hold in the robot's and in the human's model, bitmasks [N] each.
+
+        The first is the robot's knowledge (``source``): no human may be given it.
+        """
+        return self._law.world(cases.case_id), self._human_world(cases)
 
     def explanation(self, cases: Cases, kind: str = "mce") -> NDArray[np.bool_]:
         """Return which items make up an explanation of the robot's plan.

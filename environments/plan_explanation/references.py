@@ -69,7 +69,9 @@ def reference_values(law: TaskLaw) -> Mapping[str, Reference]:
             accuracy(sets), f"accuracy of a human told a {name} explanation, taken at face value"
         )
         values[f"size_{kind}"] = Reference(
-            float((weight * sets.sum(axis=1)).sum()), f"mean updates of a {name} explanation"
+            float((weight * sets.sum(axis=1)).sum()),
+            f"mean updates of a {name} explanation",
+            share=False,
         )
     told_mce = table.told[KINDS.index("mce"), task, world, known]
     values["human_model_after_mce"] = Reference(

@@ -179,6 +179,8 @@ class Preferences(GeneratedEnvironment):
         n = len(ids)
         cases = self.deal(ids)
         labels = self._labels(ids, self._levels(cases))
+        # Over principals, as every game has its own.
+        gap = self.law.gap(self._levels(cases), self.law.weights(ids))
         truth = PreferencesTruth(self.law)._truth(ids)
         right = np.exp(labels.log_right)
         votes = (labels.prefers == truth[:, None]).sum(axis=1) / self.max_evidence
@@ -197,6 +199,16 @@ class Preferences(GeneratedEnvironment):
             "full_information": about(full, "accuracy of all labels, weighted by reliability"),
             "perfect_facilitation": about(full - single, "accuracy that pooling labels adds"),
             "optimum": Reference(1.0, "accuracy with the principal's reward known"),
+            "regret_untaught": Reference(
+                float(np.abs(gap).mean()) / 2,
+                "regret on a pair of a learner that knows nothing",
+                exact=False,
+                n=n,
+                share=False,
+            ),
+            "regret_informed": Reference(
+                0.0, "regret with the principal's reward known", share=False
+            ),
         }
 
     @property

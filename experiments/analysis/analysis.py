@@ -24,7 +24,14 @@ from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.chains import add_predictions
 from experiments.analysis.comparisons import Comparison, compare_verdicts
 from experiments.analysis.conversations import ConversationResult, add_gains, analyse_conversation
+from experiments.analysis.episodes import EpisodesAnalysis, analyse_episodes
 from experiments.analysis.estimate import Estimate
+from experiments.analysis.facilitation import (
+    facilitation_metrics,
+    items_said,
+    known_references,
+    team_synergy,
+)
 from experiments.analysis.knowledge import add_knowledge
 from experiments.analysis.ledger_view import verdicts, with_costs
 from experiments.analysis.self_play import Training, analyse_training
@@ -74,6 +81,8 @@ class Analysis:
     checks: tuple[Check, ...]
     truth_spent: dict[str, int]
     """Purpose to number of truths revealed."""
+    episodes: EpisodesAnalysis
+    """What came out of the environment's game."""
     verdicts: tuple[Comparison, ...] = ()
     """Judge accuracy of pairs of conversations; the first pair is the question of a scenario
     without arms."""
@@ -111,7 +120,8 @@ def analyse(
     plan = Plan(config)
     rows = with_costs(tables, verdicts(tables)) if tables["decisions"].n else None
     boots = _Bootstraps(config, rows, tables)
-    conversations = _conversations(tables, config, rows, boots)
+    references = known_references(extra)
+    conversations = _conversations(tables, config, rows, boots, references)
     data, exams = _exams(plan, rows, boots)
     arms: dict[str, ArmResult] = {}
     if data is not None and rows is not None:
@@ -130,6 +140,7 @@ def analyse(
         secondary,
         _checks(config, data),
         dict(extra.get("truth_spent", {})),
+        analyse_episodes(tables, config, references),
         _verdict_pairs(config, rows, boots),
         analyse_training(config, rows) if config.self_play.baselines and rows is not None else None,
         analyse_tutoring(config, rows, tables["labels"]) if arms and rows is not None else None,
@@ -164,7 +175,11 @@ class _Bootstraps:
 
 
 def _conversations(
-    tables: Mapping[str, Columns], config: ScenarioConfig, rows: Columns | None, boots: _Bootstraps
+    tables: Mapping[str, Columns],
+    config: ScenarioConfig,
+    rows: Columns | None,
+    boots: _Bootstraps,
+    references: Mapping[str, float],
 ) -> dict[str, dict[str, ConversationResult]]:
     found: dict[str, dict[str, ConversationResult]] = {}
     if rows is None:
@@ -188,6 +203,10 @@ def _conversations(
                 results, parts, boots[split], config.analysis.strong, config.analysis.weak
             )
         for result in add_predictions(results, config):
+            more = facilitation_metrics(result.metrics["judge_accuracy"], references)
+            more["items_per_room"] = items_said(tables, parts[result.name], boots[split])
+            more |= team_synergy(tables, parts[result.name], boots[split])
+            result.metrics.update(more)
             found.setdefault(result.name, {})[split] = result
     return {name: found[name] for name in config.conversations if name in found}
 

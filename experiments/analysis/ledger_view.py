@@ -29,7 +29,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     ),
     "messages": (
         "room_id", "turn", "sender", "seat", "kind", "stance", "stated", "words", "tokens", "sent",
-        "fault",
+        "fault", "quotes", "verified",
     ),
     "deliveries": ("room_id", "turn", "sender", "recipient", "status", "words", "altered"),
     "decisions": (
@@ -44,6 +44,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "labels": (
         "student", "arm", "replicate", "case_id", "room_id", "weight", "correct", "tick",
     ),
+    "episodes": ("split", "episodes", "replicate", "case_id", "measure", "value"),
 }  # fmt: skip
 """Table to the columns that the analysis reads."""
 

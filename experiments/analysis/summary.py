@@ -18,6 +18,9 @@ Names::
     conversation.debate.test.judge_accuracy  on test cases
     training.debate.gain                     what training added to the judge, paired over seeds
     conversation.debate.fault.verdict.unparsable
+    episodes.silent.reward                   mean of a measure of episodes
+    episodes.silent.reward.regret.REFERENCE  how much worse than the environment's reference
+    episodes.call-silent.reward.difference   first minus second, paired over seeds; .p_holm
     truth_spent.warm_start                   truths revealed, by purpose
 
 A run that asked model endpoints has ``endpoints`` beside ``metrics``: calls, tokens and price of
@@ -34,6 +37,7 @@ from environments.core.columns import Columns
 from experiments.analysis.analysis import Analysis, analyse
 from experiments.analysis.comparisons import Comparison
 from experiments.analysis.endpoints import endpoint_costs
+from experiments.analysis.episodes import EpisodesAnalysis, EpisodesComparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.loading import load_run
 from experiments.analysis.self_play import training_metrics
@@ -131,6 +135,7 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
                 f"{prefix}.fault.{fault}": Estimate.exact(count, found.rooms)
                 for fault, count in found.faults.items()
             }
+    flat |= _episodes(analysis.episodes)
     if analysis.training is not None:
         flat |= training_metrics(analysis.training)
     if analysis.tutoring is not None:
@@ -142,6 +147,23 @@ def metrics(analysis: Analysis) -> dict[str, dict[str, Any]]:
     return {name: estimate.to_json() for name, estimate in flat.items()}
 
 
+def _episodes(found: EpisodesAnalysis) -> dict[str, Estimate]:
+    flat: dict[str, Estimate] = {}
+    for name, one in found.results.items():
+        flat |= {f"episodes.{name}.{measure}": value for measure, value in one.found.items()}
+        flat |= {
+            f"episodes.{name}.{measure}.regret.{reference}": value
+            for measure, regrets in one.regrets.items()
+            for reference, value in regrets.items()
+        }
+    for made in found.comparisons:
+        prefix = f"episodes.{made.first}-{made.second}.{made.measure.name}"
+        flat[f"{prefix}.difference"] = made.paired.estimate
+        flat[f"{prefix}.difference_bootstrap"] = made.crossed
+        flat[f"{prefix}.p_holm"] = _p_value(made)
+    return flat
+
+
 def _comparison(prefix: str, comparison: Comparison) -> dict[str, Estimate]:
     return {
         f"{prefix}.difference": comparison.paired.estimate,
@@ -149,7 +171,7 @@ def _comparison(prefix: str, comparison: Comparison) -> dict[str, Estimate]:
     }
 
 
-def _p_value(comparison: Comparison) -> Estimate:
+def _p_value(comparison: Comparison | EpisodesComparison) -> Estimate:
     n = comparison.paired.estimate.n
     if comparison.p_holm is None:
         return Estimate.missing(comparison.paired.estimate.reason or "undefined", n)

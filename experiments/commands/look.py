@@ -26,6 +26,7 @@ KINDS = (
     "policies",
     "proxies",
     "objectives",
+    "plays",
     "scenarios",
 )
 
@@ -114,6 +115,7 @@ def _rows(kind: str) -> list[Row]:
     from agents import OBJECTIVES, POLICIES
     from coordination import PROTOCOLS, TOPOLOGIES
     from environments import ENVIRONMENTS
+    from experiments.episodes import PLAYS
 
     listings: dict[str, Callable[[], list[Row]]] = {
         "environments": lambda: _registered(ENVIRONMENTS),
@@ -122,6 +124,7 @@ def _rows(kind: str) -> list[Row]:
         "policies": lambda: _registered(POLICIES),
         "proxies": lambda: _registered(POLICIES, only=_is_proxy) + _proxy_parts(),
         "objectives": lambda: _registered(OBJECTIVES),
+        "plays": lambda: _registered(PLAYS),
         "scenarios": _scenarios,
     }
     return listings[kind]()

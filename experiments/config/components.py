@@ -1,8 +1,8 @@
 """Component sections: nodes whose ``name`` selects a class, and whose keys that class defines.
 
 A scenario has these: ``environment``, ``agents.*.policy``, ``conversations.*.protocol``,
-``conversations.*.topology``, ``arms.*.objective``, and in a population ``population.protocol`` and
-``population.kinds.*.policy``. Each is checked against the ``Config``
+``conversations.*.topology``, ``episodes.*.play``, ``arms.*.objective``, and in a population
+``population.protocol`` and ``population.kinds.*.policy``. Each is checked against the ``Config``
 dataclass of the class that its name selects in the registry of its kind.
 """
 
@@ -20,10 +20,12 @@ from environments.core.errors import ConfigError, FacilitateError
 from environments.core.registry import Registry
 from experiments.config import typed
 from experiments.config.population import KindConfig
+from experiments.episodes import PLAYS
 
 NESTED: dict[str, dict[str, Registry]] = {
     "agents": {"policy": POLICIES},
     "conversations": {"protocol": PROTOCOLS, "topology": TOPOLOGIES},
+    "episodes": {"play": PLAYS},
     "arms": {"objective": OBJECTIVES},
 }
 """Section to the keys of its components and their registries."""

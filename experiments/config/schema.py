@@ -72,6 +72,16 @@ class ConversationConfig:
 
 
 @dataclass
+class EpisodesConfig:
+    """Players at the environment's own game, on every teaching case."""
+
+    label: str = MISSING
+    """What these episodes are, in words."""
+    play: dict[str, Any] = field(default_factory=dict)
+    """Who plays, and how: see ``facilitate list plays``."""
+
+
+@dataclass
 class ArmConfig:
     """One way to teach the weak agent. Arms share cases, order, steps and starting weights."""
 
@@ -249,6 +259,10 @@ class AnalysisConfig:
     primary: list[str] = field(default_factory=list)
     """Two arms: accuracy on test cases of the first minus the second."""
     secondary: list[list[str]] = field(default_factory=list)
+    episodes: list[list[str]] = field(default_factory=list)
+    """Pairs of episodes, [first, second] or [first, second, measure]: the measure (the play's first
+    one if left out) of the first minus that of the second, paired over seeds and corrected by
+    Holm's method. Without arms the first pair makes the report's first sentence."""
     verdicts: list[list[str]] = field(default_factory=list)
     """Pairs of conversations: judge accuracy of the first minus the second, paired over seeds and
     corrected by Holm's method. Without arms the first pair makes the report's first sentence."""
@@ -273,6 +287,7 @@ class ScenarioConfig:
     splits: SplitSizes = field(default_factory=SplitSizes)
     agents: dict[str, AgentConfig] = field(default_factory=dict)
     conversations: dict[str, ConversationConfig] = field(default_factory=dict)
+    episodes: dict[str, EpisodesConfig] = field(default_factory=dict)
     arms: dict[str, ArmConfig] = field(default_factory=dict)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     weak_to_strong: WeakToStrongConfig = field(default_factory=WeakToStrongConfig)

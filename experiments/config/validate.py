@@ -28,6 +28,7 @@ from experiments.config.asynchronous import check_async
 from experiments.config.components import component
 from experiments.config.schema import ArmConfig, ConversationConfig, ScenarioConfig
 from experiments.config.self_play import check_self_play
+from experiments.config.validate_episodes import check_episodes
 from experiments.config.weak_to_strong import check_weak_to_strong
 
 EXAM = "exam"
@@ -60,9 +61,11 @@ def validate(config: ScenarioConfig) -> None:
 
         validate_population(config)
         return
-    _at_least_one_agent(config)
+    if not config.episodes:
+        _at_least_one_agent(config)
     _agents(config)
     _conversations(config)
+    check_episodes(config)
     _arms(config)
     if config.learner.mode == "async":
         check_async(config)
@@ -145,6 +148,8 @@ def _names(config: ScenarioConfig) -> None:
     for section in ("agents", "conversations", "arms"):
         for name in getattr(config, section):
             _name(section, name, section.removesuffix("s"))
+    for name in config.episodes:
+        _name("episodes", name, "set of episodes")
     if EXAM in config.conversations:
         raise ConfigError(
             f"conversations.{EXAM}: this name is kept for the student's own exam; choose another"

@@ -22,6 +22,8 @@ from environments.truth import PermutedTruth, SealedTruth
 from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.plan import Plan
+from experiments.episodes import PLAYS
+from experiments.episodes.base import Play
 
 
 def build_environment(config: ScenarioConfig) -> Environment:
@@ -77,6 +79,12 @@ def build_protocol(config: ScenarioConfig, conversation: str) -> Protocol:
     """Return the protocol of a configured conversation."""
     node = config.conversations[conversation].protocol
     cls, settings = component(PROTOCOLS, node, f"conversations.{conversation}.protocol")
+    return cls(settings)
+
+
+def build_play(config: ScenarioConfig, episodes: str) -> Play:
+    """Return the players of configured episodes."""
+    cls, settings = component(PLAYS, config.episodes[episodes].play, f"episodes.{episodes}.play")
     return cls(settings)
 
 

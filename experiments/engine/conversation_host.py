@@ -19,7 +19,13 @@ from coordination.room import Room
 from environments.cases import Cases, Split
 from environments.core.columns import Columns
 from experiments.config.schema import ScenarioConfig
-from experiments.engine.build import build_cohort, build_environment, build_objective, seal_truth
+from experiments.engine.build import (
+    build_cohort,
+    build_environment,
+    build_objective,
+    build_play,
+    seal_truth,
+)
 from experiments.engine.build import build_protocol as configured_protocol
 from experiments.engine.converse import Setting, examine, hold, scored, tally
 from experiments.engine.crew import EngineCrew
@@ -27,6 +33,7 @@ from experiments.engine.feedback import audited_outcomes
 from experiments.engine.plan import Block, Plan
 from experiments.engine.practice import learned, practise
 from experiments.engine.teaching import Taught, teach_block
+from experiments.episodes.base import Place, episode_rows
 from experiments.runtime.interface import Client, Parted, Stamp
 
 
@@ -65,6 +72,7 @@ class ConversationHost:
         self._protocols: dict[str, Protocol] = {
             name: configured_protocol(self._config, name) for name in self._config.conversations
         }
+        self._plays = {name: build_play(self._config, name) for name in self._config.episodes}
         self._exam = _exam_protocol()
         self._objectives = {arm: build_objective(self._config, arm) for arm in self._plan.arms}
         self._minds = self._initial_minds()
@@ -90,7 +98,7 @@ class ConversationHost:
     # -- commands --------------------------------------------------------------------------
 
     def teach(self, stamp: Stamp, blocks: Sequence[Block], version: int) -> Parted:
-        """Hold all conversations on teaching blocks.
+        """Hold all conversations and play all episodes on teaching blocks.
 
         Returns:
             Summary: the written part, verdict tallies, label tallies by arm, truth spent.
@@ -105,6 +113,7 @@ class ConversationHost:
         for block in blocks:
             setting, cases = self._open(stamp, block)
             rooms = self._hold_all(setting, cases, tables)
+            self._play_all(setting, cases, tables)
             if self._plan.arms:
                 taught = self._teach_block(setting, cases, rooms, version, tables)
                 experiences.append(taught.experience)
@@ -209,6 +218,13 @@ class ConversationHost:
             rooms[name] = hold(setting, name, protocol, cases)
             self._record(rooms[name], tables)
         return rooms
+
+    def _play_all(self, setting: Setting, cases: Cases, tables: dict[str, list[Columns]]) -> None:
+        block = setting.block
+        place = Place(setting.tick, block.number, block.split.value, block.replicate)
+        for name, play in self._plays.items():
+            rows = episode_rows(name, play, self._environment, cases.case_id, place)
+            tables["episodes"].append(rows)
 
     def _own_answers(
         self, setting: Setting, cases: Cases, version: int, tables: dict[str, list[Columns]]

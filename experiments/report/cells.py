@@ -47,6 +47,11 @@ def ratio(estimate: Estimate) -> str:
     return _form(estimate, 1.0, ".2f")
 
 
+def signed(estimate: Estimate) -> str:
+    """Return a difference with its interval and signs: ``+7.82 [+7.10, +8.53]``."""
+    return _form(estimate, 1.0, "+.2f")
+
+
 def amount(estimate: Estimate) -> str:
     """Return a cost with its interval, if it has one that shows: ``129 [127, 131]``."""
     if estimate.value is None:
@@ -278,17 +283,19 @@ def environment_table(extra: Mapping[str, Any]) -> Cells:
     rows: list[tuple[str, ...]] = []
     for name, fact in about.get("references", {}).items():
         n = fact.get("n")
-        measured = not fact["exact"] and n and 0.0 <= fact["value"] <= 1.0
+        share = fact.get("share", True)
+        measured = not fact["exact"] and n and share and 0.0 <= fact["value"] <= 1.0
         known = wilson(round(fact["value"] * n), n) if measured else Estimate(fact["value"])
         basis = "exact" if fact["exact"] else f"n = {n:,}".replace(",", " ")
-        rows.append((name.replace("_", " "), fact["meaning"], percent(known), basis))
+        value = f"{percent(known)} %" if share else ratio(known)
+        rows.append((name.replace("_", " "), fact["meaning"], value, basis))
     others = {
         name: fact
         for name, fact in about.get("details", {}).items()
         if name != "accuracy" and not (isinstance(fact, Mapping) and "meaning" in fact)
     }
     told = "; ".join(f"{key}: {value}" for key, value in flatten(others))
-    header = ("reference", "meaning", "%", "basis")
+    header = ("reference", "meaning", "value", "basis")
     return Cells("The environment", header, tuple(rows), (2, 3), (told,) if told else ())
 
 

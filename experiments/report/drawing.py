@@ -29,21 +29,26 @@ def dots(
     rows: Sequence[tuple[str, Estimate, str]],
     marks: Sequence[float | None],
     label: str,
+    scale: float = 100.0,
 ) -> None:
-    """Draw one estimate a row, in percent: (name, estimate, colour); ``marks`` are dotted lines."""
+    """Draw one estimate a row: (name, estimate, colour); ``marks`` are dotted lines.
+
+    Numbers are multiplied by ``scale``, by default to per cent.
+    """
+    form = ".1f" if scale == 100.0 else ".2f"
     for place, (_, estimate, color) in enumerate(rows):
         if estimate.value is None:
             continue
         low, high = number(estimate.low), number(estimate.high)
-        axes.plot([100 * low, 100 * high], [place, place], color=color, linewidth=2, alpha=0.85)
-        axes.plot(100 * estimate.value, place, "o", color=color, markersize=5.5)
+        axes.plot([scale * low, scale * high], [place, place], color=color, linewidth=2, alpha=0.85)
+        axes.plot(scale * estimate.value, place, "o", color=color, markersize=5.5)
         axes.annotate(
-            f"{100 * estimate.value:.1f}", (1.015, place), xycoords=("axes fraction", "data"),
+            f"{scale * estimate.value:{form}}", (1.015, place), xycoords=("axes fraction", "data"),
             va="center", fontsize=8.5, color=INK, annotation_clip=False,
         )  # fmt: skip
     for mark in marks:
         if mark is not None:
-            axes.axvline(100 * mark, color=INK, linewidth=0.9, linestyle=":", alpha=0.6)
+            axes.axvline(scale * mark, color=INK, linewidth=0.9, linestyle=":", alpha=0.6)
     axes.set_yticks(range(len(rows)), [plain(short(name, 42)) for name, _, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.4, -0.6)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.analysis import Analysis
+from experiments.analysis.episodes import EpisodesAnalysis
 from experiments.analysis.metrics import CalibrationCurve
 from experiments.report.drawing import (
     BLUE,
@@ -116,6 +117,23 @@ def judge_accuracy(analysis: Analysis) -> str | None:
         return None
     height = 0.9 + 0.27 * len(rows)
     return svg(lambda axes: dots(axes, rows, [], "judge's verdict right, %"), 7.6, height, "judge")
+
+
+def episodes(found: EpisodesAnalysis) -> str | None:
+    """Return the compared measure of every set of episodes beside the references; None without."""
+    if not found.results:
+        return None
+    main = next(iter(found.results.values())).main
+    rows = [
+        (one.label, one.found[main.name], BLUE)
+        for one in found.results.values()
+        if one.main == main
+    ]
+    marks = [found.references[name] for name in main.references if name in found.references]
+    label = main.meaning + ", %" * main.share
+    scale = 100.0 if main.share else 1.0
+    height = 0.9 + 0.29 * len(rows)
+    return svg(lambda axes: dots(axes, rows, marks, label, scale), 7.6, height, "episodes")
 
 
 def calibration(analysis: Analysis) -> str | None:

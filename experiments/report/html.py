@@ -20,10 +20,12 @@ from experiments.config.schema import ScenarioConfig
 from experiments.config.validate import has_population
 from experiments.engine.build import build_environment
 from experiments.report import cells as tables
+from experiments.report import episodes as played
 from experiments.report import figures, oversight, overview
 from experiments.report.cells import Cells
 from experiments.report.describe import describe_arm, flatten, roles
 from experiments.report.page import Block, Figure, Section, render_page
+from experiments.report.possible import possible_table
 from experiments.report.rooms import ShownRoom, shown_rooms
 from experiments.report.self_play import training_section
 from experiments.report.sentence import environment_name, first_sentence
@@ -83,6 +85,7 @@ def render_report(
         _comparison(analysis),
         _learning(analysis),
         _judges(analysis),
+        _episodes(analysis),
         _checks(analysis),
         _delivered(data),
         _conversations(rooms, rooms_missing),
@@ -219,7 +222,28 @@ def _judges(analysis: Analysis) -> Section:
             "area shows the number of decisions, bars 95 % bootstrap intervals, the dotted line "
             "perfect calibration. Error: expected calibration error.",
         ),
-        tables=_some(tables.conversations_table(analysis), tables.reliance_table(analysis)),
+        tables=_some(
+            tables.conversations_table(analysis),
+            possible_table(analysis),
+            tables.reliance_table(analysis),
+        ),
+    )
+
+
+def _episodes(analysis: Analysis) -> Section:
+    return Section(
+        "episodes",
+        "What happened in the game",
+        figures=_figure(
+            figures.episodes(analysis.episodes),
+            f"The measure that is compared. {_basis(analysis)}. Dotted: the environment's "
+            "references.",
+        ),
+        tables=_some(
+            played.episodes_table(analysis.episodes),
+            played.regrets_table(analysis.episodes),
+            played.episode_comparisons_table(analysis.episodes),
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from experiments.analysis.chains import PREDICTED, agrees
 from experiments.analysis.comparisons import Comparison
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
+from experiments.report.episodes import episodes_sentence
 from experiments.report.self_play import training_sentence
 from experiments.report.tutoring import tutoring_sentence
 
@@ -16,8 +17,11 @@ def first_sentence(analysis: Analysis) -> str:
 
     "More" and "less" are said only if the paired interval over seeds excludes zero; otherwise the
     sentence says that no difference was detected and how large one could have been missed. A
-    scenario without arms to compare reports its judges.
+    scenario without arms to compare reports its episodes or, without any, its judges.
     """
+    if analysis.primary is None and analysis.episodes.results:
+        where, doubt = environment_name(analysis), _illustrative(analysis)
+        return episodes_sentence(analysis.episodes, where, analysis.seeds, doubt)
     if analysis.config.weak_to_strong.supervisor:
         return weak_to_strong_sentence(analysis)
     if analysis.training is not None:

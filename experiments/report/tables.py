@@ -24,8 +24,14 @@ from experiments.report.cells import (
     environment_table,
     reliance_table,
 )
+from experiments.report.episodes import (
+    episode_comparisons_table,
+    episodes_table,
+    regrets_table,
+)
 from experiments.report.oversight import chains_table, knowledge_table
 from experiments.report.overview import overview_table, verdicts_table
+from experiments.report.possible import possible_table
 from experiments.report.self_play import training_table
 from experiments.report.sentence import environment_name, first_sentence
 from experiments.report.tutoring import tutoring_table
@@ -75,10 +81,17 @@ def print_analysis(
     """
     title = f"{analysis.config.name} on {environment_name(analysis)}"
     main = [environment_table(extra), conversations_table(analysis, brief=True)]
-    tables = [*main, reliance_table(analysis), verdicts_table(analysis)]
+    beside = possible_table(analysis)
+    tables = [*main, beside, reliance_table(analysis), verdicts_table(analysis)]
     if analysis.verdicts and not analysis.arms:  # protocols are what such a scenario compares
         tables = [main[0], overview_table(analysis), verdicts_table(analysis)]
         tables += [chains_table(analysis), knowledge_table(analysis)]
+    played = [
+        episodes_table(analysis.episodes),
+        regrets_table(analysis.episodes),
+        episode_comparisons_table(analysis.episodes),
+    ]
+    tables += played
     if analysis.training is not None:
         tables.append(training_table(analysis))
     if analysis.tutoring is not None:
@@ -86,7 +99,7 @@ def print_analysis(
     if analysis.arms:
         tables += [main_table(analysis), checks_table(analysis)]
     if brief:
-        tables = [main_table(analysis)] if analysis.arms else main[1:]
+        tables = [main_table(analysis)] if analysis.arms else [*main[1:], *played[:1]]
     print_tables(title, tables, first_sentence(analysis), console)
 
 
