@@ -114,7 +114,7 @@ def converted(place: Place) -> Path:
         tokenizer = AutoTokenizer.from_pretrained(place.folder, **given)
         model = AutoModelForCausalLM.from_pretrained(place.folder, dtype=torch.float32, **given)
         # What is left of the quantizer refuses to be saved, though the weights are plain floats.
-        model.hf_quantizer = None
+        model.hf_quantizer = None  # type: ignore[assignment]
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
         aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
