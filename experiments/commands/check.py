@@ -109,7 +109,9 @@ def _find(kind: str, target: str, settings: list[str]) -> tuple[type, Any]:
     if ":" in target:
         name = target.partition(":")[2]
         registry = Registry(kind, {})
-        registry.register(name)(_class(target))
+        cls = _class(target)
+        _check_kind(kind, target, cls)
+        registry.register(name)(cls)
     node = {"name": name, **_keys(settings)}
     return component(registry, node, kind)
 
@@ -121,6 +123,23 @@ def _class(target: str) -> type:
     module, _, attribute = target.partition(":")
     import_modules([module])
     return imported_class(module, attribute)
+
+
+def _check_kind(kind: str, target: str, cls: type) -> None:
+    """Refuse a class that is not of the kind at all, before anything of it is built."""
+    from coordination.protocols.base import Protocol
+    from environments.base import Environment
+
+    if kind in ("policy", "proxy"):
+        needed = ("answer", "initial_minds", "settle")
+        missing = [name for name in needed if not callable(getattr(cls, name, None))]
+        if missing:
+            raise ConfigError(f"{target}: no {kind}; the class has no {', '.join(missing)}")
+        return
+    base = Environment if kind == "environment" else Protocol
+    if not issubclass(cls, base):
+        told = f"a subclass of {base.__module__}.{base.__name__}"
+        raise ConfigError(f"{target}: no {kind}; give {told}")
 
 
 def _keys(settings: list[str]) -> dict[str, Any]:

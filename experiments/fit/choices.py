@@ -48,11 +48,12 @@ class NoisyRationalModel(TableModel):
     fields: ClassVar = {
         "value_*": Field("value of option 1, 2, … to the person; empty where there is no such "
                          "option", empty=True),
-        "choice": Field("number of the option that was chosen, from 1", 1, whole=True),
+        "choice": Field("number of the option that was chosen, from 1", 1, whole=True,
+                        option_of="value_*"),
     }  # fmt: skip
 
     def log_likelihood(self, values: Values, data: Columns) -> Floats:
-        """See `TableModel`; an option that does not exist cannot be chosen."""
+        """See `TableModel`; a slip of the hand falls on one of the options that exist."""
         value = data["value"]
         exists = ~np.isnan(value)
         scores = np.where(exists, values["beta"] * np.where(exists, value, 0.0), -np.inf)
@@ -61,17 +62,8 @@ class NoisyRationalModel(TableModel):
         eps = np.where(exists.sum(axis=1, keepdims=True) > 1, values["mistake"], 0.0)
         chance = np.where(exists, (1.0 - eps) * meant + eps * (1.0 - meant) / others, 0.0)
         place = data["choice"].astype(np.int64)[:, None] - 1
-        picked = np.where(place < value.shape[1], place, 0)
-        got = np.take_along_axis(chance, picked, axis=1)
-        return np.log(np.maximum(np.where(place == picked, got, 0.0)[:, 0], SMALL))
-
-    def notes(self, data: Columns) -> list[str]:
-        """Tell of choices of options that do not exist."""
-        place = data["choice"].astype(np.int64) - 1
-        inside = place < data["value"].shape[1]
-        value = np.take_along_axis(data["value"], np.where(inside, place, 0)[:, None], axis=1)
-        bad = int((~inside | np.isnan(value[:, 0])).sum())
-        return [f"{bad} rows choose an option without a value; check the file"] if bad else []
+        got = np.take_along_axis(chance, place, axis=1)[:, 0]
+        return np.log(np.maximum(got, SMALL))
 
     def simulate(self, values: Values, n: int, seed: int) -> Columns:
         """Three options whose values are normal draws of spread 2, chosen by `Choose`."""

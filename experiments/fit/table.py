@@ -30,6 +30,8 @@ class Field:
     """Whether a cell may be empty (read as NaN)."""
     many: bool = False
     """Whether a cell holds several numbers, separated by semicolons."""
+    option_of: str = ""
+    """Columns ``name_*`` that a cell names one of by its number, one that is not empty."""
 
     def allowed(self) -> str:
         """Return what a cell may hold, in words."""
@@ -69,7 +71,7 @@ def read_table(path: str | Path, fields: Mapping[str, Field]) -> Table:
 
     Raises:
         DataError: With file and line: an unreadable file, a missing or repeated column, a row of
-            another length, a cell that is not allowed.
+            another length, a cell that is not allowed, the number of an option that is not there.
     """
     header, rows = _rows(path)
     want = _expand(fields, header, path)
@@ -94,6 +96,10 @@ def read_table(path: str | Path, fields: Mapping[str, Field]) -> Table:
         stem = name[:-1]
         numbered = [columns.pop(n) for n in sorted(_numbered(stem, header), key=_number)]
         columns[stem[:-1]] = np.stack(numbered, axis=1)
+    for name, field in want.items():
+        if field.option_of:
+            lines = [line for line, _ in rows]
+            _check_options(name, columns[name], columns[field.option_of[:-2]], path, lines)
     if people:
         group = np.unique(np.array(people, dtype=object).astype(str), return_inverse=True)[1]
     else:
@@ -171,6 +177,20 @@ def _cell(text: str, name: str, field: Field, path: str | Path, line: int) -> li
             raise DataError(f"{name}: {part.strip()!r}; give {field.allowed()}", path, line)
         numbers.append(number)
     return numbers
+
+
+def _check_options(
+    name: str, chosen: np.ndarray, options: np.ndarray, path: str | Path, lines: list[int]
+) -> None:
+    """Refuse the first row whose number, from 1, is not of an option with a value."""
+    exists = ~np.isnan(options)
+    there = (chosen[:, None] == np.arange(1, options.shape[1] + 1)) & exists
+    bad = np.flatnonzero(~there.any(axis=1))
+    if bad.size:
+        row = int(bad[0])
+        allowed = ", ".join(str(k + 1) for k in np.flatnonzero(exists[row])) or "none"
+        told = f"{name}: {chosen[row]:g} is no option of this row (its options: {allowed})"
+        raise DataError(told, path, lines[row])
 
 
 def _array(values: list[list[float]], many: bool) -> np.ndarray:

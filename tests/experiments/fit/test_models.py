@@ -92,13 +92,12 @@ def test_trust_is_counted_person_by_person_whatever_the_order_of_rows():
     assert told[2] == 0.0 and told[1] == pytest.approx(np.log(2 * 0.6))  # Beta(2, 1)
 
 
-def test_options_that_do_not_exist_cannot_be_chosen():
-    data = Columns({"value": np.array([[1.0, 0.0, np.nan]] * 2), "choice": np.array([1.0, 3.0])})
+def test_options_that_do_not_exist_take_no_share_of_the_mistakes():
+    data = Columns({"value": np.array([[1.0, 0.0, np.nan]] * 2), "choice": np.array([1.0, 2.0])})
     told = MODELS["noisy_rational"].log_likelihood({"beta": 1.0, "mistake": 0.1}, data)
     right = 1 / (1 + np.exp(-1))
     assert told[0] == pytest.approx(np.log(0.9 * right + 0.1 * (1 - right)))
-    assert told[1] < -20
-    assert "1 rows choose an option without a value" in MODELS["noisy_rational"].notes(data)[0]
+    assert np.exp(told).sum() == pytest.approx(1.0)
 
 
 def test_notes_say_what_the_data_cannot():
