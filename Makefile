@@ -1,6 +1,6 @@
 # make demo   install into .venv and run the flagship experiment on both environments
 # make test   install the developer tools too and run every check
-# make chaos  20 runs under Ray, killed at random, end as if nothing had happened (minutes)
+# make chaos  lost nodes, full disks and 20 random kills: runs end as if nothing had happened (minutes)
 #
 # Needs Python 3.11 or newer, make and pip; nothing is compiled. Options:
 #   PYTHON=/path/to/python3.12                            which Python to use
@@ -37,9 +37,10 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not chaos"
 
 chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m chaos
 	$(BIN)/python -m tests.chaos.kills
 
 install: $(VENV)/.installed

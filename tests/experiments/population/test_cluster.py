@@ -61,6 +61,7 @@ def remembering(config):
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.chaos
 def test_two_nodes_become_one_and_the_digest_stands(cluster, tmp_path):
     import ray
 
@@ -115,6 +116,7 @@ def test_two_nodes_become_one_and_the_digest_stands(cluster, tmp_path):
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.chaos
 def test_hosts_are_placed_as_asked(cluster, tmp_path):
     from experiments.population.driver import PopulationDriver
     from experiments.progress import NullProgress

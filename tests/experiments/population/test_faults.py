@@ -147,6 +147,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.chaos
 def test_a_full_disk_stops_with_one_line_and_keeps_the_last_commit(scenario, undisturbed, tmp_path):
     (tmp_path / "small").mkdir()
     script = """
@@ -166,6 +167,7 @@ def test_a_full_disk_stops_with_one_line_and_keeps_the_last_commit(scenario, und
 
 
 @pytest.mark.slow
+@pytest.mark.chaos
 def test_a_directory_that_became_read_only_is_one_line(scenario, undisturbed, tmp_path):
     class StopError(Exception):
         pass
