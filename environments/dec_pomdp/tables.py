@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,6 +59,13 @@ def find_name(file: str, keyword: str, kind: str, names: Sequence[str], word: Wo
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     problem = f"{keyword}: unknown {kind} {word.text!r}{hint} (allowed: {shown})"
     raise DataError(problem, file, word.line)
+
+
+def _odd_line(words: Sequence[Word], width: int) -> int:
+    """Return the first line unlike the rows of ``width`` words beside it, or else the last line."""
+    counts = Counter(word.line for word in words)
+    odd = [line for line, count in counts.items() if count != width]
+    return odd[0] if 0 < len(odd) < len(counts) else words[-1].line
 
 
 class Tables:
@@ -230,7 +238,7 @@ class Tables:
         if len(values) != need:
             size = " × ".join(map(str, shape))
             problem = f"{key}: {len(values)} numbers given, {need} expected ({size})"
-            raise DataError(problem, self.file, words[-1].line)
+            raise DataError(problem, self.file, _odd_line(words, shape[-1]))
         return np.array(values).reshape(shape)
 
     def check_rows(self, last: int) -> None:

@@ -191,7 +191,7 @@ class Jury(GeneratedEnvironment):
 
         ``no_communication`` is the best that one member can do with its own signal and the prior,
         ``full_information`` the best decision from all signals, and ``perfect_facilitation`` what
-        the latter adds to the configured rule. References that would need too many patterns of
+        the latter adds to the former. References that would need too many patterns of
         votes to enumerate (many members of different accuracy) are left out.
         """
         return self._references
@@ -215,13 +215,14 @@ class Jury(GeneratedEnvironment):
             optimum = rules.optimal_accuracy(p, c.prior, c.correlation)
         except ConfigError:
             return values
-        ruled = {MAJORITY: majority, WEIGHTED: weighted, EXPERT: values["expert"].value}[c.rule]
+        # One member's signal is among all signals: below 0 is rounding only.
+        added = max(optimum - best, 0.0)
         return values | {
             "majority": Reference(majority, "accuracy of a majority of sincere votes"),
             "weighted": Reference(weighted, "accuracy of sincere votes weighted by log odds"),
             "full_information": Reference(optimum, "accuracy of the best use of all signals"),
             "perfect_facilitation": Reference(
-                optimum - ruled, f"accuracy that the best use of all signals adds to {c.rule}"
+                added, "accuracy that the best use of all signals adds to the best single member"
             ),
         }
 

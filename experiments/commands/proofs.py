@@ -12,9 +12,9 @@ _DIGITS = 7
 def proofs() -> None:
     """Recompute every published number that the environments and human proxies must reproduce.
 
-    Prints claim, source, expected and obtained value; exits with 1 if one of them fails. A proof
-    shows that an equation is right, not that a simulation predicts people. Pieces whose optional
-    package is missing are named and left out.
+    Prints claim, source, expected and obtained value and the tolerance; exits with 1 if one of them
+    fails. A proof shows that an equation is right, not that a simulation predicts people. Pieces
+    whose optional package is missing are named and left out.
 
     [bold]Example[/bold]
 
@@ -29,7 +29,7 @@ def proofs() -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("piece", "claim", "source"):
         table.add_column(name)
-    for name in ("expected", "obtained"):
+    for name in ("expected", "obtained", "tolerance"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     count = failed = 0
@@ -37,7 +37,8 @@ def proofs() -> None:
     for piece, proof in all_proofs(missing):
         count += 1
         failed += not proof.ok
-        shown = (f"{value:.{_DIGITS}g}" for value in (proof.expected, proof.obtained))
+        values = (proof.expected, proof.obtained, proof.tolerance)
+        shown = (f"{value:.{_DIGITS}g}" for value in values)
         mark = Text("pass", style="green") if proof.ok else Text("FAIL", style="bold red")
         table.add_row(*map(Text, (piece, proof.claim, proof.source, *shown)), mark)
     out = console()

@@ -77,17 +77,17 @@ def sweep(
     from experiments.sweep.grid import make_grid
     from experiments.sweep.progress import choose_sweep_progress
     from experiments.sweep.report import short_table, write_sweep_report
-    from experiments.sweep.table import split_gap, tidy, write_table
+    from experiments.sweep.table import check_gap, tidy, write_table
 
     if not given.scenario:
         raise ConfigError("sweep: name a scenario, e.g. facilitate sweep debate seeds=1,3,5")
-    if gap:
-        split_gap(gap)
     import_modules(imports or ())
     grid = make_grid(given.scenario, given.overrides)
     for cell in grid.cells:
         check_device(cell.config)
         preflight(cell.config)
+    if gap:
+        check_gap(grid.cells, gap)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.out or f"runs/sweep-{grid.scenario}-{stamp}").expanduser().resolve()
     words = [word for word in arguments if not word.startswith("out=")]

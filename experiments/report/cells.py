@@ -52,6 +52,13 @@ def signed(estimate: Estimate) -> str:
     return _form(estimate, 1.0, "+.2f")
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value with three decimals; never a bare zero."""
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def amount(estimate: Estimate) -> str:
     """Return a cost with its interval, if it has one that shows: ``129 [127, 131]``."""
     if estimate.value is None:
@@ -166,7 +173,7 @@ def reliance_table(analysis: Analysis) -> Cells:
     columns: dict[str, tuple[str, Callable[[Estimate], str]]] = {
         "gain_over_naive": ("gain over\nthe judge alone", points),
         "gain_over_naive_paired": ("over seeds", points),
-        "gain_over_naive_p_holm": ("p (Holm)", ratio),
+        "gain_over_naive_p_holm": ("p (Holm)", lambda estimate: p_value(estimate.value)),
         "persuasion": ("persuasion", points),
         "persuasion_falsehood": ("by falsehoods", points),
         "synergy": ("synergy", points),
@@ -210,7 +217,7 @@ def comparisons_table(analysis: Analysis) -> Cells:
     rows = tuple(
         (
             f"{c.first} − {c.second}", kind, points(c.paired.estimate), points(c.crossed),
-            NOTHING if c.p_holm is None else f"{c.p_holm:.3f}", _detectable(c),
+            p_value(c.p_holm), _detectable(c),
         )
         for kind, c in chosen
         if c is not None

@@ -6,7 +6,7 @@ from experiments.analysis.episodes import EpisodesAnalysis, EpisodesComparison, 
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.statistics import POWER
 from experiments.episodes.base import Measure
-from experiments.report.cells import NOTHING, Cells, percent, points, ratio, signed
+from experiments.report.cells import NOTHING, Cells, p_value, percent, points, ratio, signed
 
 
 def episodes_table(found: EpisodesAnalysis) -> Cells:
@@ -65,7 +65,7 @@ def episode_comparisons_table(found: EpisodesAnalysis) -> Cells:
             c.measure.name.replace("_", " "),
             _difference(c.measure, c.paired.estimate),
             _difference(c.measure, c.crossed),
-            NOTHING if c.p_holm is None else f"{c.p_holm:.3f}",
+            p_value(c.p_holm),
         )
         for c in found.comparisons
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.analysis.analysis import Analysis
 from experiments.analysis.conversations import NAIVE, ConversationResult
-from experiments.report.cells import NOTHING, Cells, amount, percent, points, ratio
+from experiments.report.cells import NOTHING, Cells, amount, p_value, percent, points, ratio
 from experiments.report.drawing import (
     BLUE,
     GREEN,
@@ -97,7 +97,7 @@ def verdicts_table(analysis: Analysis) -> Cells:
     rows = tuple(
         (
             f"{one.first} − {one.second}", points(one.paired.estimate), points(one.crossed),
-            NOTHING if one.p_holm is None else f"{one.p_holm:.3f}",
+            p_value(one.p_holm),
         )
         for one in analysis.verdicts
     )  # fmt: skip

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ FIXED = ("cell", "seed", "seeds", "metric", "kind", "subject", "measure", "value
 """Columns that every sweep's table has."""
 GAP = "gap"
 _NAMED = ("conversation", "arm")
+
+
+_SECTIONS = ("primary", "secondary", "check", "truth_spent", "episodes", "population", "verdicts")
+"""First words of metrics that belong to no conversation or arm."""
 
 
 def tidy(grid: Grid, cells: Sequence[Cell], path: Path, gap: str = "") -> pa.Table:
@@ -112,6 +116,30 @@ def gap_of(cell: Cell, metrics: Mapping[str, Any], gap: str) -> float | None:
     first, second = split_gap(gap)
     ends = [_quantity(cell, metrics, one) for one in (first, second)]
     return None if ends[0] is None or ends[1] is None else ends[0] - ends[1]
+
+
+def check_gap(cells: Iterable[Cell], gap: str) -> None:
+    """Refuse a gap that no cell could have, before anything runs.
+
+    A metric is known by its beginning: a conversation or arm of the scenario, or one of the
+    summary's other sections. Whether the metric itself exists shows only in a summary.
+
+    Raises:
+        ConfigError: If A or B is neither a number of a cell's configuration nor so begun.
+    """
+    for cell in cells:
+        for name in split_gap(gap):
+            section, _, rest = name.partition(".")
+            subject = rest.partition(".")[0]
+            named: dict[str, Iterable[str]] = {
+                "conversation": set(cell.config.conversations),
+                "arm": set(cell.config.arms),
+            }
+            if section in named and subject in named[section]:
+                continue
+            if section in _SECTIONS and rest:
+                continue
+            _quantity(cell, {}, name)
 
 
 def split_gap(gap: str) -> tuple[str, str]:

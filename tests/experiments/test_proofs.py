@@ -51,6 +51,13 @@ def test_the_table_says_what_was_expected_and_obtained(pieces, capsys):
     assert cli.main(["proofs"]) == 0
     shown = capsys.readouterr().out
     assert "one is one" in shown and "arithmetic" in shown and "2 of 2 proofs pass" in shown
+    assert "tolerance" in shown
+
+
+def test_the_table_gives_each_tolerance(pieces, capsys):
+    pieces.setattr(adapters, "proofs", lambda: [Proof("close", "a", 1.0, 1.0, 0.0625)])
+    assert cli.main(["proofs"]) == 0
+    assert "0.0625" in capsys.readouterr().out
 
 
 def test_a_failed_proof_fails_the_command(pieces, capsys):

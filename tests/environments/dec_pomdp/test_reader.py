@@ -243,6 +243,17 @@ def test_a_wrong_entry_is_one_line_with_its_place(line, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [(("1", "0 1"), 18), (("1 0", "1"), 19), (("1 0 0", "0 1"), 18), (("1 0",), 18)],
+)
+def test_a_short_or_long_row_of_a_matrix_is_named_by_its_own_line(rows, line):
+    with pytest.raises(DataError) as caught:
+        parse_dpomdp(HEAD + BODY + "\n".join(["T: * :", *rows, ""]), "x.dpomdp")
+    assert str(caught.value).startswith(f"x.dpomdp:{line}: ")
+    assert "4 expected (2 × 2)" in str(caught.value)
+
+
 def test_the_row_of_a_matrix_is_named_by_its_own_line():
     with pytest.raises(DataError, match=r"^f:19: T: the row of action 'go 0', state 'wet' sums"):
         parse_dpomdp(HEAD + BODY + "T: go 0 :\n1 0\n0.5 0.6\n", "f")

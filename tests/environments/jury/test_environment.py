@@ -92,8 +92,17 @@ def test_references_are_exact_and_ordered():
     assert all(reference.exact for reference in values.values())
     assert round(values["majority"].value, 5) == 0.87696
     assert round(values["full_information"].value, 5) == 0.92664
-    assert round(values["perfect_facilitation"].value, 5) == 0.04968
+    assert round(values["perfect_facilitation"].value, 5) == 0.02664
     assert values["no_communication"].value == 0.9 and values["chance"].value == 0.5
+
+
+@pytest.mark.parametrize("correlation", [0.0, 1.0])
+def test_perfect_facilitation_adds_to_no_communication(correlation):
+    values = Jury(JuryConfig(correlation=correlation), PLAN).reference_values()
+    full, alone = (values[name].value for name in ("full_information", "no_communication"))
+    added = values["perfect_facilitation"].value
+    assert added == pytest.approx(full - alone, abs=1e-12)
+    assert not f"{added:.3f}".startswith("-")
 
 
 def test_references_that_cannot_be_enumerated_are_left_out():

@@ -13,13 +13,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from environments.core.errors import DataError
+from environments.core.errors import ConfigError, DataError
 from experiments import cli
 from experiments.runs.directory import RunDirectory
 from experiments.runtime.tasks import InProcessPool
+from experiments.sweep.grid import make_grid
 from experiments.sweep.layout import is_complete
 from experiments.sweep.slopes import slopes
-from experiments.sweep.table import split_gap, take_name_apart
+from experiments.sweep.table import check_gap, split_gap, take_name_apart
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["runtime=inprocess", "seeds=1", "splits.teaching=12", "schedule.block=6",
@@ -260,3 +261,12 @@ def test_names_of_metrics_and_gaps_are_taken_apart():
     assert take_name_apart("truth_spent.warm_start") == ("truth_spent", "", "warm_start")
     assert split_gap("a-b") == ("a", "b")
     assert split_gap("arm.C-1.pgr - b.c") == ("arm.C-1.pgr", "b.c")
+
+
+def test_a_gap_is_refused_before_anything_runs():
+    cells = make_grid("debate", ["runtime=inprocess", "seeds=1,2"]).cells
+    check_gap(cells, "conversation.debate.judge_accuracy - conversation.naive.judge_accuracy")
+    check_gap(cells, "agents.expert_a.policy.honesty - seed")
+    for gap in ("foo - bar", "conversation.duel.judge_accuracy - seed", "agents.judge.role - seed"):
+        with pytest.raises(ConfigError, match="--gap"):
+            check_gap(cells, gap)
