@@ -52,7 +52,8 @@ def bench(
         override = parse_override(text)
         if override.key not in signature(measure).parameters:
             raise UnknownNameError("setting", override.key, signature(measure).parameters)
-        chosen[override.key] = override.value
+        asked = signature(measure).parameters[override.key].annotation
+        chosen[override.key] = _listed(override.value, str(asked))
     measured = measure(**chosen, **({"device": device} if device else {}))
     if json:
         typer.echo(dumps(measured, allow_nan=False))
@@ -66,3 +67,9 @@ def bench(
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
         table.add_row(Text(key, style="cyan"), Text(shown))
     console().print(table)
+
+
+def _listed(value: Any, annotation: str) -> Any:
+    """Return a single value given for a sequence as a list of one, other values as they are."""
+    wants_many = "Sequence[" in annotation
+    return [value] if wants_many and isinstance(value, str | int) else value

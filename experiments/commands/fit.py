@@ -182,6 +182,8 @@ def _print(fit: Fit, out: str, cloned: bool) -> None:
     console().print(table)
     for note in fit.notes:
         typer.echo(f"note: {note}")
+    if not fit.trusted:
+        return
     if cloned:
         where = out or "FILE (give --out FILE to write it)"
         typer.echo(f"use it as: policy: {{name: cloned_person, file: {where}}}")

@@ -85,6 +85,8 @@ class Fit:
     intervals: str
     estimates: tuple[Estimate, ...]
     notes: tuple[str, ...] = ()
+    trusted: bool = True
+    """Whether the estimates may be used; False where the choices hold too little noise."""
 
     @property
     def aic(self) -> float:

@@ -38,6 +38,9 @@ RECORDED: dict[str, tuple[str, str]] = {
 }
 """Models of recorded decisions: what they tell, and source."""
 
+CERTAIN = 0.99
+"""With half of the choices at least this probable, slips aside, their noise gives no scale."""
+
 PARAMETERS = (
     *UPDATE,
     Parameter("anchor", "anchoring index", 0.0, 0.0, 1.0, free=False, reference=".49",
@@ -99,7 +102,7 @@ def fit_recording(
         likelihood = _Reports(parts).log_likelihood
     else:
         raise ConfigError(f"model {model!r}: recorded decisions are fitted by {PROXY} or {NOISE}")
-    return estimate(
+    fit = estimate(
         model,
         likelihood,
         choose_parameters(parameters, fixed or {}, freed),
@@ -109,6 +112,16 @@ def fit_recording(
         seed=seed,
         notes=notes,
     )
+    if model != PROXY or fit["beta"].free:
+        return fit
+    values = {e.name: e.value for e in fit.estimates} | {"mistake": 0.0}
+    if np.median(likelihood(values)) < np.log(CERTAIN):
+        return fit
+    told = (
+        f"WARNING: do not use these numbers: the choices are (nearly) deterministic, and β is held "
+        f"at {fit['beta'].value:g}; their noise sets the scale of the weights, and there is none"
+    )
+    return replace(fit, notes=(*fit.notes, told), trusted=False)
 
 
 def _usable(recording: Recording) -> tuple[list[Recorded], list[str]]:

@@ -348,6 +348,11 @@ def test_shipped_components_conform(kind, name, capsys):
     assert f"{name} conforms" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["foo", "[foo]"])
+def test_bench_takes_a_single_name_for_a_list_of_names(capsys, given):
+    assert "unknown environment 'foo'" in fails(capsys, "bench", "environments", f"names={given}")
+
+
 def test_bench_prints_what_was_measured(monkeypatch, capsys):
     import experiments.bench.inference as bench
 

@@ -1,6 +1,7 @@
 """From a run back to what the judge was asked, and on to what it is like."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from agents.human_proxy.policy import HumanProxy
 from agents.human_proxy.presets import HumanProxyConfig
 from agents.human_proxy.update import UpdateConfig
 from environments.core.errors import ConfigError, DataError, UnknownNameError
-from experiments.commands.fit import fit_proxy
+from experiments.commands.fit import _print, fit_proxy
 from experiments.config.components import component
 from experiments.config.load import from_yaml_text, load_scenario, resolved_yaml
-from experiments.fit.ledger import read_recording
+from experiments.fit.ledger import Recorded, read_recording
 from experiments.fit.recorded import CLONE, NOISE, PROXY, fit_clone, fit_recording
 from experiments.fit.response import Response
 from tests.experiments.engine.small import drive
@@ -81,6 +82,21 @@ def test_the_judges_weights_are_recovered_from_its_choices(recorded):
         assert e.high - e.low < 0.35
     assert fit["advice"].low > 0.2 and fit["evidence_weight"].high < 1.0  # it is no Bayesian
     assert any("taken as independent" in note for note in fit.notes)
+
+
+def test_choices_without_noise_give_no_scale_and_no_advice_for_use(recorded, capsys):
+    part = recorded[2].parts[0]
+    asks = part.asks.take(np.arange(500))
+    weights = {"prior_weight": 1.0, "evidence_weight": 1.0, "contrary_weight": 1.0}
+    belief = Response(asks, "rational").believe({**weights, "advice": 0.3, "anchor": 0.0})
+    sharp = replace(recorded[2], parts=(Recorded(asks, belief.argmax(axis=1), part.probs[:500]),))
+    noisy = replace(recorded[2], parts=(Recorded(asks, part.choice[:500], part.probs[:500]),))
+    for recording, trusted in ((sharp, False), (noisy, True)):
+        fit = fit_recording(PROXY, recording, intervals="information", fixed={"contrary_weight": 1})
+        assert fit.trusted is trusted
+        _print(fit, "", cloned=False)
+        shown = capsys.readouterr().out
+        assert ("use it as" in shown) is trusted and ("WARNING" in shown) is not trusted
 
 
 def test_the_noise_of_choices_is_recovered_from_reports(recorded):
