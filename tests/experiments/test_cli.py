@@ -139,8 +139,10 @@ def test_help_texts_are_reflowed_but_examples_are_not():
         (["check", "protocol", "debat"], "unknown protocol 'debat'"),
         (["check", "protocol", "debate", "rouns=1"], "did you mean rounds"),
         (["check", "policy", "json:JSONDecodr"], "unknown class 'JSONDecodr' at module json"),
-        (["check", "policies", "environments.jury.environment:Jury"],
-         "Jury: no policy; the class has no answer"),
+        (
+            ["check", "policies", "environments.jury.environment:Jury"],
+            "Jury: no policy; the class has no answer",
+        ),
         (["check", "proxies", "json:JSONDecoder"], "JSONDecoder: no proxy; the class has no"),
         (["check", "environments", "json:JSONDecoder"], "give a subclass of environments.base"),
         (["check", "protocols", "json:JSONDecoder"], "give a subclass of coordination.protocols"),
