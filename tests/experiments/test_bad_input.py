@@ -43,7 +43,7 @@ def without(field: str) -> str:
         (
             "size.dpomdp",
             changed(TIGER, "0.7225 0.1275 0.1275 0.0225", "0.7225 0.1275 0.1275"),
-            "size.dpomdp:26: O: 7 numbers given, 8 expected",
+            "size.dpomdp:25: O: 7 numbers given, 8 expected",
         ),
         ("no.dpomdp", changed(TIGER, "states: tiger-left tiger-right\n", ""), "states: is missing"),
         (
