@@ -16,7 +16,7 @@ from environments.core.errors import RunError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.epochs import EpochDriver
 from experiments.population.aggregates import merged
-from experiments.population.memory import bytes_needed, n_ties
+from experiments.population.memory import bytes_needed, n_ties, settings_of_adapters
 from experiments.population.shard_host import ShardHost, shard_name
 from experiments.population.world import World
 from experiments.progress import Progress
@@ -75,10 +75,12 @@ class PopulationDriver(EpochDriver):
     def _memory_advice(self) -> str:
         """See `EpochDriver._memory_advice`."""
         needed = bytes_needed(self._config, self._world.environment) / _GIBIBYTE
-        ties = n_ties(self._config)
+        ties, adapters = n_ties(self._config), settings_of_adapters(self._config)
+        shards = f"{len(self._shards)} shard{'s' * (len(self._shards) != 1)}"
+        settings = ["population.size", "population.topology", *filter(None, [adapters])]
         return (
-            f"asked for: {self._world.size} agents with {ties} ties on {len(self._shards)} shards, "
-            f"about {needed:.2g} GiB while they run; population.size, population.topology and "
+            f"asked for: {self._world.size} agents with {ties} ties on {shards}, "
+            f"about {needed:.2g} GiB while they run; {', '.join(settings)} and "
             "population.team.share lower it, runtime.shards on more nodes (runtime.ray.address) "
             "spread it"
         )
