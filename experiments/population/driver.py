@@ -18,6 +18,7 @@ from experiments.engine.epochs import EpochDriver
 from experiments.population.aggregates import merged
 from experiments.population.memory import bytes_needed, n_ties, settings_of_adapters
 from experiments.population.shard_host import ShardHost, shard_name
+from experiments.population.summary import added
 from experiments.population.world import World
 from experiments.progress import Progress
 from experiments.runs.directory import ResumePoint, RunDirectory
@@ -156,10 +157,16 @@ class PopulationDriver(EpochDriver):
         """Return the tick's line of metrics: sums, which add up alike in any order.
 
         A tick with faulty answers also has ``first_fault``: what went wrong first, and with whom.
+        One in which seats were drawn from ties has ``draws``: how many, and from elsewhere, a seat.
         """
         fault = _first_fault(talked)
+        draws = {
+            seat: added([one["draws"][seat] for one in talked])
+            for seat in (talked[0]["draws"] if talked else ())
+        }
         return {
             **({"first_fault": fault} if fault else {}),
+            **({"draws": draws} if draws else {}),
             "tick": tick,
             "teams": merged([one["teams"] for one in talked]),
             "kinds": merged([one["kinds"] for one in counted]),
