@@ -38,6 +38,7 @@ from experiments.engine.converse import scored
 from experiments.population.aggregates import (
     AGENT_COUNTS,
     DRAW_COUNTS,
+    NO_TEAMS,
     TEAM_COUNTS,
     state_rows,
     tally,
@@ -45,7 +46,7 @@ from experiments.population.aggregates import (
 )
 from experiments.population.exam import examined
 from experiments.population.lessons import teach
-from experiments.population.meeting import consequences, meet
+from experiments.population.meeting import consequences, meet, nothing_happened
 from experiments.population.request import Request, together
 from experiments.population.seated import Seated
 from experiments.population.state import State
@@ -222,13 +223,14 @@ class ShardHost:
                     )
                     teams.append(held)
                     first_fault = first_fault or fault
-            counted = Columns.concat(teams)  # a few rows a block: one piece for all blocks
+            # A few rows a block: one piece for all blocks, and for none.
+            counted = Columns.concat([NO_TEAMS, *teams])
             stream.append({"teams": counted} | ({} if drawn is None else {"draws": drawn}))
             part = stream.close()
         except BaseException:
             stream.abandon()
             raise
-        changes = Columns.concat(writes)
+        changes = Columns.concat(writes or [Columns(nothing_happened(self._world, 0))])
         shares: list[Columns | None] = [
             changes if place is None else changes.take(frozen(place)) for place in self._places
         ]
