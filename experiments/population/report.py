@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordination.messages import Delivery
+from environments.cases import Split
 from experiments.analysis.estimate import Estimate
 from experiments.config.schema import ScenarioConfig
 from experiments.population.questions import answered
@@ -76,7 +77,7 @@ def headline(run: RunDirectory, config: ScenarioConfig) -> str:
 def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> list[Cells]:
     """Return the tables of the console."""
     flat = _metrics(run, config)
-    tables = [_kinds_table(config, flat)]
+    tables = [_kinds_table(config, flat, compared(run.metrics(), config))]
     if not brief:
         extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
         drawn = [_draws_table(flat), _traffic_table(flat)]
@@ -101,7 +102,7 @@ def _learning(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]
         "learning",
         "What the agents learned",
         figures=_drawn(drawn, caption),
-        tables=(_kinds_table(config, flat),),
+        tables=(_kinds_table(config, flat, compared(lines, config)),),
     )
 
 
@@ -217,7 +218,9 @@ def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estima
             lines_over_ticks(curves, "unaided accuracy, %", "communities"),
             f"All kinds of a community together; the first {_MOST_CURVES} at most.",
         ),
-        tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4)),),
+        tables=(
+            Cells("Communities", header, rows, (0, 1, 2, 3, 4), (compared(lines, config),)),
+        ),
     )
 
 
@@ -255,7 +258,25 @@ def _trust(lines: Lines, config: ScenarioConfig) -> Section:
 # -- tables -----------------------------------------------------------------------------------
 
 
-def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Cells:
+def compared(lines: Lines, config: ScenarioConfig) -> str:
+    """Return what the columns before and after stand for: ticks, cases, and agents examined."""
+    return f"Before: {_exam(lines[0], config)}. After: {_exam(lines[-1], config)}."
+
+
+def _exam(line: Mapping[str, Any], config: ScenarioConfig) -> str:
+    """Return when an exam was held, on which cases and with how many agents."""
+    tick, rounds, splits = line["tick"], config.schedule.ticks, config.splits
+    when = f"after {min(tick, rounds)} of {rounds} rounds" if tick else "before the first round"
+    agents = added(list(line["kinds"].values()))["examined"]
+    if not agents:
+        return f"tick {tick}, {when}: nobody was examined"
+    split = Split.TEST if tick > rounds else Split.CURVE
+    cases = min(agents, getattr(splits, split.value))
+    told = f"{split.value} case{'s' * (cases != 1)}"
+    return f"tick {tick}, {when}, {cases} {told}, {agents} agents, one case each"
+
+
+def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate], exams: str) -> Cells:
     rows = tuple(
         (
             name,
@@ -270,7 +291,7 @@ def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Cells:
     )
     header = ("kind", "role", "agents", "before, %", "after, %", "lift, points", "trust in strong")
     note = "Unaided on new cases, with 95 % intervals; trust: mean over all agents of the kind."
-    return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (note,))
+    return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (exams, note))
 
 
 def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
