@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordination.messages import Delivery
+from coordination.population.edge_list import dropped
 from environments.cases import Split
 from experiments.analysis.estimate import Estimate
 from experiments.config.schema import ScenarioConfig
@@ -50,7 +51,7 @@ def render_population(run: RunDirectory, config: ScenarioConfig, wall_s: float |
     flat = _metrics(run, config)
     sections = [
         _learning(lines, config, flat),
-        _teams(lines, flat),
+        _teams(lines, config, flat),
         _messages(lines, flat),
         _oversight(lines, config, flat),
         _communities(lines, config, flat),
@@ -81,7 +82,8 @@ def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> li
     if not brief:
         extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
         drawn = [_draws_table(flat), _traffic_table(flat)]
-        tables = [environment_table(extra), *tables, _teams_table(flat), *drawn]
+        teams = _teams_table(flat, _links(run.metrics(), config))
+        tables = [environment_table(extra), *tables, teams, *drawn]
     return tables
 
 
@@ -106,7 +108,7 @@ def _learning(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]
     )
 
 
-def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
+def _teams(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
     by_tick = [(line["tick"], added(list(line["teams"].values()))) for line in lines]
     by_tick = [(tick, sums) for tick, sums in by_tick if sums]
     curves = [
@@ -122,7 +124,11 @@ def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
         "teams",
         "What the teams decided",
         figures=_drawn(lines_over_ticks(curves, "right, %", "teams"), caption),
-        tables=tuple(t for t in (_teams_table(flat), _draws_table(flat)) if t.rows),
+        tables=tuple(
+            table
+            for table in (_teams_table(flat, _links(lines, config)), _draws_table(flat))
+            if table.rows
+        ),
     )
 
 
@@ -218,9 +224,7 @@ def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estima
             lines_over_ticks(curves, "unaided accuracy, %", "communities"),
             f"All kinds of a community together; the first {_MOST_CURVES} at most.",
         ),
-        tables=(
-            Cells("Communities", header, rows, (0, 1, 2, 3, 4), (compared(lines, config),)),
-        ),
+        tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4), (compared(lines, config),)),),
     )
 
 
@@ -294,7 +298,13 @@ def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate], exams: st
     return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (exams, note))
 
 
-def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
+def _links(lines: Lines, config: ScenarioConfig) -> str:
+    """Return in one line how many rows of an edge list became no tie; '' if all did."""
+    found = lines[0].get("edge_list", {})
+    return dropped(config.population.topology.file, **found) if found else ""
+
+
+def _teams_table(flat: Mapping[str, Estimate], links: str) -> Cells:
     asked = (
         ("all rounds", "teams.accuracy"),
         ("first round", "teams.first"),
@@ -309,7 +319,8 @@ def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
         for told, name in asked
         if name in flat
     )
-    return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2))
+    notes = (f"Ties are read from {links}.",) if links else ()
+    return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2), notes)
 
 
 def _draws_table(flat: Mapping[str, Estimate]) -> Cells:
