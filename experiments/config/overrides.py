@@ -8,7 +8,8 @@ A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``a
 * ``environment=chess_puzzles`` also merges the scenario's own section for that environment
   (``environments: {chess_puzzles: {…}}``): other split sizes, another student.
 * ``runtime=inprocess`` is short for ``runtime.name=inprocess``, ``population.topology=ring`` for
-  its name, and a number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
+  its name (the scenario's settings that another topology does not go by are dropped then), and a
+  number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
   mean.
 * ``policy.KEY=value`` is short for ``agents.NAME.policy.KEY=value`` of every agent that is a
   language model, and ``….policy.model=PATH`` for ``….policy.model.path=PATH`` of such an agent.
@@ -26,6 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coordination.population.config import USED
 from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, UnknownNameError
 from experiments.config.components import NESTED, is_component
@@ -40,7 +42,8 @@ LANGUAGE_MODEL = "language_model"
 _KEY = re.compile(r"[A-Za-z_][\w\-]*(\.[A-Za-z_0-9][\w\-]*)*")
 
 
-_NAMED = (("runtime",), ("population", "topology"))
+_TOPOLOGY = ("population", "topology")
+_NAMED = (("runtime",), _TOPOLOGY)
 """Sections that are no components, but are switched by a name alone too."""
 
 _DRAWS = ("population", "team", "draws")
@@ -162,9 +165,22 @@ def compose(data: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str,
     for path, component in switches.items():
         result = merge(result, _nest(path, {"name": component}, result))
     for override in others:
+        if override.path == (*_TOPOLOGY, "name"):
+            _switch_topology(result, override.value)
+    for override in others:
         for one in _of_language_models(result, override):
             _assign(result, one)
     return normalize(result)
+
+
+def _switch_topology(data: Mapping[str, Any], name: Any) -> None:
+    """Drop what the scenario says of its topology and another one does not go by."""
+    node: Any = data
+    for key in _TOPOLOGY:
+        node = node.get(key) if isinstance(node, dict) else None
+    if isinstance(node, dict) and name in USED and name != node.get("name"):
+        for key in {key for keys in USED.values() for key in keys} - set(USED[name]):
+            node.pop(key, None)
 
 
 def _asked_by_address(overrides: Sequence[Override]) -> list[Override]:

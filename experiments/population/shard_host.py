@@ -306,7 +306,15 @@ class ShardHost:
             "process": f"{platform.node()} {os.getpid()}",
             "memory": resident_bytes(),
             "state": self._state.bytes,
+            **self._links(stamp.tick),
         }
+
+    def _links(self, tick: int) -> dict[str, Any]:
+        """Return how many rows of an edge list became no tie: once, at the start."""
+        ties = self._state.ties
+        if tick or ties is None or not self._world.config.population.topology.file:
+            return {}
+        return {"edge_list": {"loops": ties.loops, "repeats": ties.repeats}}
 
     # -- saving ----------------------------------------------------------------------------
 
