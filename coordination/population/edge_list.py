@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from environments.core.errors import DataError
 
 COLUMNS = ("source", "target")
+
+_ID = r"^-?[0-9]{1,18}$"
+"""What a text must look like to be looked up as an id: ASCII digits, within 64 bits."""
 
 _READ_BYTES = 2**20
 
@@ -33,10 +37,13 @@ def read_edge_list(file: str, size: int) -> tuple[NDArray[np.int64], NDArray[np.
     path, is_csv = _kind(file)
     with _readable(path):
         table = _csv(path) if is_csv else pq.read_table(path, columns=None)
+    table = table.rename_columns([name.strip() for name in table.column_names])
     for name in COLUMNS:
         if name not in table.column_names:
             found = ", ".join(table.column_names)
             raise DataError(f"no column {name!r} (it has {found})", path, 1 if is_csv else None)
+        if table.column_names.count(name) > 1:
+            raise DataError(f"two columns {name!r}", path, 1 if is_csv else None)
     first = 2 if is_csv else 1
     source, target = (_ids(table.column(name), name, size, path, first) for name in COLUMNS)
     if not (source != target).any():
@@ -127,14 +134,18 @@ def _csv(path: Path) -> pa.Table:
 def _ids(
     column: pa.ChunkedArray, name: str, size: int, path: Path, first: int
 ) -> NDArray[np.int64]:
-    try:
-        ids = column.cast(pa.int64())
-    except pa.ArrowException:
-        texts = column.to_pylist()
-        at = next(i for i, text in enumerate(texts) if not _is_integer(text))
-        raise DataError(
-            f"{name} must be an agent's id, got {texts[at]!r}", path, at + first
-        ) from None
+    if not len(column):
+        return np.empty(0, dtype=np.int64)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.ascii_trim_whitespace(column)
+        proper = pc.match_substring_regex(column, _ID)
+        refused = pc.index(proper, False).as_py()
+    else:
+        refused = _first_refused(column)
+    if refused >= 0:
+        given = column[refused].as_py()
+        raise DataError(f"{name} must be an agent's id, got {given!r}", path, refused + first)
+    ids = column.cast(pa.int64())
     if ids.null_count:
         at = int(np.flatnonzero(ids.is_null().to_numpy())[0])
         raise DataError(f"{name} is missing", path, at + first)
@@ -150,9 +161,20 @@ def _ids(
     return found
 
 
-def _is_integer(text: object) -> bool:
+def _first_refused(column: pa.ChunkedArray) -> int:
+    """Return the first row that is no whole number of 64 bits, by halves; -1 for none."""
+    low, high = 0, len(column)
+    if _casts(column):
+        return -1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _casts(column.slice(low, middle - low)) else (low, middle)
+    return low
+
+
+def _casts(column: pa.ChunkedArray) -> bool:
     try:
-        int(str(text))
-    except ValueError:
+        column.cast(pa.int64())
+    except pa.ArrowException:
         return False
-    return not isinstance(text, float)
+    return True

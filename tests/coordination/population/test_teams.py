@@ -209,6 +209,14 @@ def test_edge_lists_are_read(tmp_path, suffix):
         ("source,target\n0,1\nx,1\n", r"ties.csv:3: source must be an agent's id, got 'x'"),
         ("source,target\n0,\n", r"ties.csv:2: target"),
         ("source,target\n0,1.5\n", r"ties.csv:2: target must be an agent's id, got '1.5'"),
+        (
+            "source,target\n0,99999999999999999999\n",
+            r"ties.csv:2: target must be an agent's id, got",
+        ),
+        ("source,target\n0,1\n0,1_0\n", r"ties.csv:3: target must be an agent's id, got '1_0'"),
+        ("source,target\n0,\uff11\n", "ties.csv:2: target must be an agent's id, got '\uff11'"),
+        ("source,target\n0,0x1\n", r"ties.csv:2: target must be an agent's id, got '0x1'"),
+        ("source,target,target\n0,1,2\n", r"ties.csv:1: two columns 'target'"),
         ("from,to\n0,1\n", r"ties.csv:1: no column 'source'"),
         ("source,target\n0,1,2\n", r"ties.csv:2: expected 2 columns, got 3"),
     ],
@@ -225,6 +233,31 @@ def test_what_cannot_be_a_team():
         Roster(10, [0.7, 0.2], 1, 0)
     with pytest.raises(ConfigError, match="3 agents for the 5 seats"):
         sampler(3, draws={}, communities=1)
+
+
+def test_blanks_around_ids_are_no_part_of_them(tmp_path):
+    file = tmp_path / "ties.csv"
+    file.write_text("source, target\n0, 1\n 2\t,3\n", "utf-8")
+    source, target = read_edge_list(str(file), 4)
+    assert source.tolist() == [0, 2] and target.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("ids", "problem"),
+    [
+        (pa.array([1, 2, 2**63], pa.uint64()), r":3: target must be an agent's id, got 92233"),
+        (pa.array([1.0, 2.5, 1.5, 3.5]), r":2: target must be an agent's id, got 2.5"),
+        (pa.array(["1", "２"]), r":2: target must be an agent's id, got '２'"),
+        (pa.array([1, None]), r":2: target is missing"),
+        (pa.array([[1], [2]]), r":1: target must be an agent's id, got \[1\]"),
+        (pa.array([], pa.list_(pa.int8())), r"no row links two agents \(0 rows\)"),
+    ],
+)
+def test_ids_of_any_type_in_a_parquet_file_are_refused_by_row(tmp_path, ids, problem):
+    file = tmp_path / "ties.parquet"
+    pq.write_table(pa.table({"source": pa.array([0] * len(ids)), "target": ids}), file)
+    with pytest.raises(DataError, match=problem):
+        read_edge_list(str(file), 10)
 
 
 @pytest.mark.parametrize("rows", ["", "1,1\n2,2\n"])
