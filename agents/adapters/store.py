@@ -35,6 +35,19 @@ _FIRST = 8
 _FOLDERS = 256
 
 
+def room_for(adapters: int) -> int:
+    """Return the rows of a store without limit that holds so many adapters: it grows by doubling.
+
+    Example:
+        >>> [room_for(n) for n in (1, 8, 9, 100)]
+        [8, 8, 16, 128]
+    """
+    rows = _FIRST
+    while rows < adapters:
+        rows *= 2
+    return rows
+
+
 class AdapterStore:
     """Rows of adapters by agent, at most ``resident`` of them in memory.
 

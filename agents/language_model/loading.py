@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.adapters.config import ALL_LINEAR, AdapterConfig
-from agents.adapters.targets import find_sites
+from agents.adapters.layout import Layout
+from agents.adapters.targets import Site, find_sites
 from agents.language_model.config import ModelConfig
 from agents.language_model.files import Place, converted, downloaded, fetched, locate
 from agents.language_model.skeleton import weightless
@@ -147,17 +148,44 @@ def check_targets(config: ModelConfig, adapter: AdapterConfig, where: str) -> No
     Raises:
         ConfigError: If a target matches nothing.
     """
-    if not adapter.rank or adapter.targets == [ALL_LINEAR]:
-        return
+    if adapter.rank and adapter.targets != [ALL_LINEAR]:
+        _sites(config, adapter, ("word",), where)  # which modules there are is not up to the words
+
+
+def adapter_bytes(
+    config: ModelConfig, adapter: AdapterConfig, vocabulary: Sequence[str], where: str
+) -> int:
+    """Return the bytes of one adapter that is trained: its weights and Adam's two moments.
+
+    No weight is made. Of a model that would have to be downloaded or converted first: 0.
+
+    Args:
+        config: The model.
+        adapter: Its adapters; their rank is above 0.
+        vocabulary: Words of a model from scratch.
+        where: Key of the adapters' section.
+
+    Raises:
+        ConfigError: If a target matches nothing.
+    """
+    sites = _sites(config, adapter, vocabulary, where)
+    number = 8 if config.dtype == "float64" else 4  # see `agents.adapters.bank`
+    return 3 * number * Layout(sites, adapter.rank).width
+
+
+def _sites(
+    config: ModelConfig, adapter: AdapterConfig, vocabulary: Sequence[str], where: str
+) -> list[Site]:
+    """Return the modules that get adapters; none where the model's files are not here as such."""
     if not config.path:
         with weightless():
-            model = build(config, ("word",))[1]  # no module depends on the words
+            model = build(config, vocabulary)[1]
     else:
         place = locate(config)
         if place.gguf_file or not place.local:
-            return
+            return []
         model = outline(config)[1]
-    find_sites(model, adapter.targets, f"{where}.targets")
+    return find_sites(model, adapter.targets, f"{where}.targets")
 
 
 @contextmanager

@@ -208,6 +208,21 @@ member. ``right`` counts teams, ``votes_right`` votes; ``misled`` teams had a di
 Deliveries (message and recipient): sent = delivered + in_flight + over_budget + dropped + expired.
 Knows the truth, as `SCORES` does."""
 
+DRAWS = Table(
+    keys=("sender",),
+    columns={
+        "tick": "int",
+        "block": "int",
+        "sender": "int",
+        "seat": "text",
+        "drawn": "int",
+        "elsewhere": "int",
+    },
+)
+"""How the seats of a population's teams that are drawn from ties were filled in a tick: one row a
+block of agents and seat (``sender``: its code). ``elsewhere`` of the ``drawn`` agents are no ties,
+since the caller had none of the kind left. Without such seats there are no rows."""
+
 POPULATION = Table(
     keys=("community", "kind"),
     columns={
@@ -268,6 +283,7 @@ TABLES: dict[str, Table] = {
     "scores": SCORES,
     "labels": LABELS,
     "teams": TEAMS,
+    "draws": DRAWS,
     "population": POPULATION,
     "states": STATES,
     "episodes": EPISODES,

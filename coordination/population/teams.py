@@ -42,6 +42,9 @@ class Teams:
     """[R] numbers, unique within the tick."""
     seats: Mapping[str, Ints]
     """Seat to its R agents, in the order of the protocol's seats."""
+    elsewhere: Mapping[str, int]
+    """Seat drawn from ties to how many of its agents are no ties: the first member had none of the
+    kind, or none left."""
 
     @property
     def n(self) -> int:
@@ -213,36 +216,31 @@ class TeamSampler:
 
     def _seat(self, tick: int, room: Ints, members: list[Ints], ties: Ties | None) -> Teams:
         filled = dict(zip(self.members, members, strict=True))
+        elsewhere: dict[str, int] = {}
         drawn: dict[int, int] = {}
         for seat, (kind, place) in self._draws.items():
             number = drawn.get(kind, 0)  # the how-manyth of its kind in this team
             drawn[kind] = number + 1
-            agent = self._drawn(tick, room, members[0], kind, place, number, ties)
+            agent = self._drawn(tick, room, members[0], kind, place, number)
+            if place == "ties":
+                assert ties is not None
+                elsewhere[seat] = self._tied(tick, members[0], kind, number, agent, ties)
             before = [filled[s] for s, (k, _) in self._draws.items() if k == kind and s in filled]
             filled[seat] = self._apart(kind, agent, before)
-        return Teams(room, {seat: filled[seat] for seat in self._seats})
+        return Teams(room, {seat: filled[seat] for seat in self._seats}, elsewhere)
 
     def _drawn(
-        self,
-        tick: int,
-        room: Ints,
-        first: Ints,
-        kind: int,
-        place: str,
-        number: int,
-        ties: Ties | None,
+        self, tick: int, room: Ints, first: Ints, kind: int, place: str, number: int
     ) -> Ints:
+        """Return agents of a kind from anywhere (also for `_tied` to replace), or by community."""
         # Dealt out too: where rooms are numbered without gaps, all of a kind sit in equally many
         # teams (± 1).
         many = sum(1 for other, _ in self._draws.values() if other == kind)
         total = self._roster.count(kind)
         turn = (room * many + number) % total
         agent = self._roster.member(kind, self._rank.forward(turn, total, tick, kind))
-        if place == "anywhere":
+        if place in ("anywhere", "ties"):
             return agent
-        if place == "ties":
-            assert ties is not None
-            return self._tied(tick, first, kind, number, agent, ties)
         community = self._roster.community_of(first)
         if place == "other_community":
             others = self._roster.communities - 1
@@ -267,25 +265,34 @@ class TeamSampler:
             agent[rows] = self._roster.member(kind, rank % self._roster.count(kind))
         return agent
 
-    def _tied(
-        self, tick: int, first: Ints, kind: int, number: int, agent: Ints, ties: Ties
-    ) -> Ints:
-        """Return a tie of a kind of each first member: the how-manyth in a keyed order."""
+    def _tied(self, tick: int, first: Ints, kind: int, number: int, agent: Ints, ties: Ties) -> int:
+        """Put a tie of a kind of each first member in place: the how-manyth in a keyed order.
+
+        Args:
+            tick: The tick.
+            first: [R] first members.
+            kind: The kind.
+            number: The how-manyth seat of this kind it is in a team.
+            agent: [R] agents of the kind, replaced where there is such a tie.
+            ties: Everybody's.
+
+        Returns:
+            How many were not replaced.
+        """
         degree = ties.degree(first)
         looked = np.zeros(len(first), dtype=np.int64)
         left = np.full(len(first), number + 1)
-        out = agent.copy()
         while True:
             rows = np.flatnonzero((left > 0) & (looked < degree))
             if not len(rows):
-                return out
+                return int(np.count_nonzero(left))
             place = self._rank.forward(looked[rows], degree[rows], tick, first[rows], kind)
             tie = ties.pick(first[rows], place)
             looked[rows] += 1
             fits = rows[self._roster.kind_of(tie) == kind]
             left[fits] -= 1
             done = left[rows] == 0
-            out[rows[done]] = tie[done]
+            agent[rows[done]] = tie[done]
 
     # -- checks ----------------------------------------------------------------------------
 

@@ -54,8 +54,9 @@ class EpochDriver(ABC):
         """Run from the last committed snapshot (or the beginning) to the end.
 
         Raises:
-            LostError: If hosts were lost more often than ``runtime.attempts``; where the last one
-                had no memory, with what was asked for and what lowers it.
+            LostError: If hosts were lost more often than ``runtime.attempts``.
+            NoMemoryError: If the last of them had no memory, or this process has none (it is not
+                tried again then); with what was asked for and what lowers it.
         """
         lost = 0
         while True:
@@ -70,6 +71,9 @@ class EpochDriver(ABC):
                     raise
                 self._progress.stage(f"{error}; rebuilding from the last snapshot")
                 self._runtime.stop_hosts()
+            except MemoryError as error:  # of a host in this process, or of the driver
+                told = f"out of memory: {error or 'no more can be had'}"
+                raise NoMemoryError(f"{told}; {self._memory_advice()}") from error
 
     def _run_epoch(self) -> None:
         point = self._run.truncate_to_last_snapshot(self._at)

@@ -127,7 +127,8 @@ def _drive(
     """Run a scenario's driver to its end.
 
     Raises:
-        RunError: If memory runs out here; a run without a commit can then be discarded.
+        RunError: If there is not even the memory for the driver; a run without a commit can then
+            be discarded.
     """
     try:
         with with_events(progress, config.runtime.tensorboard, run.path) as told:

@@ -22,6 +22,8 @@ from experiments.population.world import ROLES, World
 Ints = NDArray[np.int64]
 
 TEAM_COUNTS = tuple(name for name in TEAMS.columns if name not in ("tick", "block", "community"))
+DRAW_COUNTS = ("drawn", "elsewhere")
+"""Of the table ``draws``."""
 AGENT_COUNTS = tuple(
     name for name in POPULATION.columns if name not in ("tick", "block", "community", "kind")
 )
@@ -165,7 +167,7 @@ def tally(rows: Columns, by: str, names: tuple[str, ...]) -> dict[str, dict[str,
     """Return the sums of rows by one column, as plain numbers for the driver.
 
     Args:
-        rows: Of `team_rows` or the ``population`` table.
+        rows: Of `team_rows`, or of the tables ``draws`` or ``population``.
         by: Column whose values are the keys.
         names: Columns to add up.
     """

@@ -16,8 +16,9 @@ from environments.core.errors import RunError
 from experiments.config.schema import ScenarioConfig
 from experiments.engine.epochs import EpochDriver
 from experiments.population.aggregates import merged
-from experiments.population.memory import bytes_needed, n_ties
+from experiments.population.memory import bytes_needed, n_ties, settings_of_adapters
 from experiments.population.shard_host import ShardHost, shard_name
+from experiments.population.summary import added
 from experiments.population.world import World
 from experiments.progress import Progress
 from experiments.runs.directory import ResumePoint, RunDirectory
@@ -75,10 +76,12 @@ class PopulationDriver(EpochDriver):
     def _memory_advice(self) -> str:
         """See `EpochDriver._memory_advice`."""
         needed = bytes_needed(self._config, self._world.environment) / _GIBIBYTE
-        ties = n_ties(self._config)
+        ties, adapters = n_ties(self._config), settings_of_adapters(self._config)
+        shards = f"{len(self._shards)} shard{'s' * (len(self._shards) != 1)}"
+        settings = ["population.size", "population.topology", *filter(None, [adapters])]
         return (
-            f"asked for: {self._world.size} agents with {ties} ties on {len(self._shards)} shards, "
-            f"about {needed:.2g} GiB while they run; population.size, population.topology and "
+            f"asked for: {self._world.size} agents with {ties} ties on {shards}, "
+            f"about {needed:.2g} GiB while they run; {', '.join(settings)} and "
             "population.team.share lower it, runtime.shards on more nodes (runtime.ray.address) "
             "spread it"
         )
@@ -154,10 +157,16 @@ class PopulationDriver(EpochDriver):
         """Return the tick's line of metrics: sums, which add up alike in any order.
 
         A tick with faulty answers also has ``first_fault``: what went wrong first, and with whom.
+        One in which seats were drawn from ties has ``draws``: how many, and from elsewhere, a seat.
         """
         fault = _first_fault(talked)
+        draws = {
+            seat: added([one["draws"][seat] for one in talked])
+            for seat in (talked[0]["draws"] if talked else ())
+        }
         return {
             **({"first_fault": fault} if fault else {}),
+            **({"draws": draws} if draws else {}),
             "tick": tick,
             "teams": merged([one["teams"] for one in talked]),
             "kinds": merged([one["kinds"] for one in counted]),

@@ -51,6 +51,7 @@ class PopulationCrew:
     A policy that raises, or whose answers do not have the shape of the asks, loses the answers of
     its batch (`Fault.ERROR`); one that thinks longer than ``population.answer_s`` forfeits them
     (`Fault.TIMEOUT`). The tick goes on; ``first_fault`` says in one line what went wrong first.
+    Where memory runs out, nothing goes on.
 
     Args:
         world: The world.
@@ -106,6 +107,8 @@ class PopulationCrew:
             bound = f"{self._world.config.population.answer_s:g} s (population.answer_s)"
             self._note(f"no answer within {bound}", asks.seat, asks.agent_id[0])
             return Answers.failed(asks.n, wide, Fault.TIMEOUT)
+        except MemoryError:  # this machine's lack, not the policy's: results must not depend on it
+            raise
         except Exception as error:  # whatever a user's policy raises or returns: its rows' fault
             self._note(_in_words(error), asks.seat, asks.agent_id[0])
             return Answers.failed(asks.n, wide, Fault.ERROR)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from agents import POLICIES
 from coordination.population.config import MIXED
 from coordination.population.edge_list import count_links
 from environments.base import Environment
 from environments.core.errors import ConfigError
+from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
 from experiments.population.groups import STRIP, order_type
 from experiments.population.world import World
@@ -31,7 +33,12 @@ _GIB = 2**30
 
 
 def bytes_needed(config: ScenarioConfig, environment: Environment) -> int:
-    """Return the bytes that the agents of all shards, their ties and a round need together."""
+    """Return the bytes that all shards' agents, their ties and adapters and a round need together.
+
+    Raises:
+        ConfigError: If adapters target no module of their model.
+        DataError: If an edge list cannot be read.
+    """
     population = config.population
     odds = 4 * (environment.max_options - 1)
     world = World(config)
@@ -41,7 +48,52 @@ def bytes_needed(config: ScenarioConfig, environment: Environment) -> int:
     if population.topology.name != MIXED:
         agent += _ROW
     working = WORKING * population.team.share
-    return math.ceil(population.size * (agent + working) + n_ties(config) * (_TIE + _LINK / 2))
+    ties = n_ties(config) * (_TIE + _LINK / 2)
+    return math.ceil(population.size * (agent + working) + ties) + bytes_of_adapters(
+        config, environment
+    )
+
+
+def bytes_of_adapters(config: ScenarioConfig, environment: Environment) -> int:
+    """Return the bytes of all adapters, trained ones, in the stores of all shards; an upper bound.
+
+    Those of a model that would have to be downloaded first are not known yet, and count nothing.
+
+    Raises:
+        ConfigError: If adapters target no module of their model.
+    """
+    population, shards = config.population, config.runtime.shards
+    total = 0
+    for name, kind in population.kinds.items():
+        if not kind.adapter.rank:
+            continue
+        from agents.adapters.store import room_for
+        from agents.language_model.loading import adapter_bytes
+
+        _, settings = component(POLICIES, kind.policy, f"population.kinds.{name}.policy")
+        where, words = f"population.kinds.{name}.adapter", environment.vocabulary()
+        each = adapter_bytes(settings.model, kind.adapter, words, where)
+        total += each * shards * room_for(math.ceil(n_adapters(config, name) / shards))
+    return total
+
+
+def n_adapters(config: ScenarioConfig, kind: str) -> int:
+    """Return the adapters of a kind; an upper bound where several agents of a block share one."""
+    population = config.population
+    agents = math.ceil(population.size * population.kinds[kind].fraction)
+    sharing = population.kinds[kind].adapter.agents
+    blocks = min(population.blocks, population.size)
+    return min(agents, blocks + (agents // sharing if sharing else 0)) if sharing != 1 else agents
+
+
+def settings_of_adapters(config: ScenarioConfig) -> str:
+    """Return the settings that say how much the adapters of all kinds take; '' without any."""
+    kinds = config.population.kinds
+    return ", ".join(
+        f"population.kinds.{name}.adapter.rank and .agents"
+        for name, kind in kinds.items()
+        if kind.adapter.rank
+    )
 
 
 def n_ties(config: ScenarioConfig) -> int:
@@ -93,6 +145,9 @@ def check_memory(config: ScenarioConfig, environment: Environment) -> None:
     fewer = "fewer ties or agents"
     if not file:
         fewer = f"fewer agents (at most about {size * there // needed} here)"
+    if adapters := bytes_of_adapters(config, environment):
+        asked += f" with {adapters / _GIB:.1f} GiB of adapters"
+        fewer += f", smaller or shared adapters ({settings_of_adapters(config)})"
     raise ConfigError(
         f"{where}: {asked} need about {needed / _GIB:.1f} GiB while they run, this machine has "
         f"{there / _GIB:.1f} GiB free: take {fewer}, or more nodes (runtime.ray.address)"

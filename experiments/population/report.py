@@ -79,7 +79,8 @@ def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> li
     tables = [_kinds_table(config, flat)]
     if not brief:
         extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
-        tables = [environment_table(extra), *tables, _teams_table(flat), _traffic_table(flat)]
+        drawn = [_draws_table(flat), _traffic_table(flat)]
+        tables = [environment_table(extra), *tables, _teams_table(flat), *drawn]
     return tables
 
 
@@ -120,7 +121,7 @@ def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
         "teams",
         "What the teams decided",
         figures=_drawn(lines_over_ticks(curves, "right, %", "teams"), caption),
-        tables=(_teams_table(flat),) if by_tick else (),
+        tables=tuple(t for t in (_teams_table(flat), _draws_table(flat)) if t.rows),
     )
 
 
@@ -288,6 +289,21 @@ def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
         if name in flat
     )
     return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2))
+
+
+def _draws_table(flat: Mapping[str, Estimate]) -> Cells:
+    """Return how the seats that are drawn from ties were filled; no rows without such seats."""
+    names = [name for name in flat if name.startswith("draws.")]
+    rows = tuple(
+        (name.split(".")[1], amount(Estimate(float(flat[name].n))), percent(flat[name]))
+        for name in names
+    )
+    note = (
+        "Over all rounds. A seat is filled from elsewhere where the member who calls the team has "
+        "no tie of the kind, or none left."
+    )
+    header = ("seat", "drawn from ties", "filled from elsewhere, %")
+    return Cells("Seats drawn from ties", header, rows, (1, 2), (note,))
 
 
 def _traffic_table(flat: Mapping[str, Estimate]) -> Cells:

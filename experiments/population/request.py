@@ -48,6 +48,8 @@ class Request:
     """[R, S] of which kinds they are."""
     reads: NDArray[np.bool_] | None
     """[R] whether somebody there reads text; None where nobody does in any room."""
+    draws: Columns | None
+    """Rows of the ledger's table ``draws``; None where no seat is drawn from ties."""
 
     @property
     def n(self) -> int:
@@ -89,6 +91,7 @@ class Request:
             agents=agents,
             kinds=kinds,
             reads=reads,
+            draws=_draws(world, tick, groups),
         )
 
     def places(self, world: World) -> list[Ints | None]:
@@ -128,6 +131,28 @@ class Request:
             speaker=None if speaker is None else speaker.astype(world.id_type).take(row, axis=0),
             case=self.case_id[row] if world.anybody_adapts else None,
         )
+
+
+def _draws(world: World, tick: int, groups: dict[int, Teams]) -> Columns | None:
+    """Return how the seats that are drawn from ties were filled, by group."""
+    rows = [
+        (block, seat, groups[block].n, count)
+        for block in sorted(groups)
+        for seat, count in groups[block].elsewhere.items()
+    ]
+    if not rows:
+        return None
+    block, seat, drawn, elsewhere = zip(*rows, strict=True)
+    return Columns(
+        {
+            "tick": np.full(len(rows), tick),
+            "block": np.array(block),
+            "sender": np.array([world.seats.index(name) for name in seat]),
+            "seat": np.array(seat, dtype=object),
+            "drawn": np.array(drawn),
+            "elsewhere": np.array(elsewhere),
+        }
+    )
 
 
 def _kinds(world: World, seats: tuple[str, ...], agents: Ints) -> NDArray[np.int8]:

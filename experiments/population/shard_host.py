@@ -37,6 +37,7 @@ from experiments.engine.build import seal_truth
 from experiments.engine.converse import scored
 from experiments.population.aggregates import (
     AGENT_COUNTS,
+    DRAW_COUNTS,
     TEAM_COUNTS,
     state_rows,
     tally,
@@ -207,6 +208,7 @@ class ShardHost:
         """
         self._expect(stamp, self._settled + 1)
         request = self._asked(stamp)
+        drawn = request.draws
         parts = [part.minds for part in _with_own(lent, self._lent)]
         minds = together(self._places, parts, request.agents.size)
         spent_before = Counter(self._truth.spent)
@@ -223,7 +225,7 @@ class ShardHost:
                     teams.append(held)
                     first_fault = first_fault or fault
             counted = Columns.concat(teams)  # a few rows a block: one piece for all blocks
-            stream.append({"teams": counted})
+            stream.append({"teams": counted} | ({} if drawn is None else {"draws": drawn}))
             part = stream.close()
         except BaseException:
             stream.abandon()
@@ -237,6 +239,7 @@ class ShardHost:
         summary = {
             "part": part.to_json(),
             "teams": tally(counted, "community", TEAM_COUNTS),
+            "draws": {} if drawn is None else tally(drawn, "seat", DRAW_COUNTS),
             "answers": request.n * (len(self._world.speakers) + len(self._world.deciders)),
             "spent": dict(spent),
             "first_fault": first_fault,

@@ -11,6 +11,7 @@ Names::
     teams.accuracy, teams.first, teams.last, teams.lift by rounds
     teams.misled_accuracy, teams.sound_accuracy         with and without a dishonest speaker
     teams.vote_accuracy, teams.undecided, teams.faults
+    draws.advisor.elsewhere                             share of draws from ties that found none
     deliveries.sent, .delivered, …                      message × recipient; they balance
     messages, truth_spent.PURPOSE
 """
@@ -78,6 +79,7 @@ def metrics(
     for community in range(config.population.communities):
         flat |= _group(f"community.{community}", lines, "communities", str(community))
     flat |= _teams([line for line in lines if line["teams"]])
+    flat |= _draws([line["draws"] for line in lines if "draws" in line])
     if config.population.question == "oversight":
         flat |= _oversight(lines, config)
     flat |= {
@@ -170,6 +172,18 @@ def strong_and_teams(
     strong = [str(code) for code, kind in enumerate(kinds) if kind.role == Role.STRONG.value]
     examined = added([line["kinds"][code] for code in strong if code in line["kinds"]])
     return examined if examined.get("examined") else {}, added(list(line["teams"].values()))
+
+
+def _draws(drawn: Sequence[Mapping[str, Sums]]) -> dict[str, Estimate]:
+    """Return how many of the seats drawn from ties were filled from elsewhere, over all rounds."""
+    flat = {}
+    for seat in drawn[0] if drawn else ():
+        total = added([one[seat] for one in drawn])
+        n = total["drawn"]
+        flat[f"draws.{seat}.elsewhere"] = (
+            Estimate.exact(total["elsewhere"] / n, n, "a census") if n else Estimate.missing("none")
+        )
+    return flat
 
 
 def _oversight(lines: Sequence[Mapping[str, Any]], config: ScenarioConfig) -> dict[str, Estimate]:

@@ -23,6 +23,7 @@ from environments.core.errors import (
     FacilitateError,
     LostError,
     MissingExtraError,
+    NoMemoryError,
     UnknownNameError,
 )
 from experiments.config.plugins import import_modules, imported_modules
@@ -168,6 +169,8 @@ def _serve(spec: HostSpec, wire: Connection, modules: tuple[str, ...]) -> None:
 
 def _portable(host: str, error: Exception) -> Exception:
     """Return an error as it may cross to another process."""
+    if isinstance(error, MemoryError):
+        return NoMemoryError(f"{host} ran out of memory: {error or 'no more can be had'}")
     if isinstance(error, UnknownNameError | MissingExtraError):
         return ConfigError(str(error))  # these are not rebuilt from their message alone
     if isinstance(error, FacilitateError):

@@ -101,6 +101,28 @@ def test_with_ties_everybody_of_the_pool_calls_once_in_so_many_ticks(topology):
     assert len(called) == len(np.unique(called)) == made.pool_size == 240
 
 
+def test_seats_that_no_tie_can_fill_are_counted():
+    """By hand: of six weak agents one knows two strong ones, one knows one, four know none."""
+    roster = Roster(10, [0.6, 0.4], 1, seed=3)
+    kind = roster.kind_of(np.arange(10))
+    weak, strong = np.flatnonzero(kind == 0), np.flatnonzero(kind == 1)
+    links = [(weak[0], strong[0]), (weak[0], strong[1]), (weak[1], strong[0]), (weak[2], weak[3])]
+    ties = ties_of(10, tuple(np.array(end) for end in zip(*links, strict=True)))
+    draws = {"advisor": Draw("strong", "ties"), "judge": Draw("strong", "ties")}
+    seats = ("advisor", "judge", "member_1")
+    made = TeamSampler(roster, KINDS[:2], seats, TeamConfig(draws=draws), 5, True, seed=3)
+    found = [made.teams(1, group, ties) for group in (0, 1)]
+    counts = {seat: sum(team.elsewhere[seat] for team in found) for seat in draws}
+    assert sum(team.n for team in found) == 6 and counts == {"advisor": 4, "judge": 5}
+    who = {
+        int(room): {int(team.seats[seat][row]) for seat in draws}
+        for team in found
+        for row, room in enumerate(team.room)
+    }
+    assert who[weak[0]] == {strong[0], strong[1]} and strong[0] in who[weak[1]]
+    assert sampler(300, "ring")[0].teams(1, 0, sampler(300, "ring")[2]).elsewhere == {}
+
+
 def test_a_group_is_the_same_with_a_shards_own_ties():
     made, _, ties = sampler(300, "small_world", {})
     own = ties.rows(120, 240)

@@ -2,7 +2,12 @@
 
 import pytest
 
+from agents.policies.resident import Resident
+from environments.core.errors import NoMemoryError
 from experiments.cli import main
+from experiments.population.shard_host import ShardHost
+from experiments.runs.directory import RunDirectory
+from tests.experiments.population.small import drive, small
 
 SMALL = ("population.size=100", "schedule.ticks=1", "runtime=inprocess")
 
@@ -107,6 +112,45 @@ def test_a_shard_that_cannot_get_its_memory(where, told, capsys, tmp_path, monke
 
     monkeypatch.setattr(f"experiments.population.{where}", refuse)
     assert told in refused(capsys, tmp_path, "splits.test=10")
+
+
+def test_memory_that_runs_out_in_a_round_is_one_line_and_leaves_what_was_committed(
+    capsys, tmp_path, monkeypatch
+):
+    """In one process; under Ray the shard is rebuilt first, see test_ray."""
+    out, sound = tmp_path / "run", ShardHost.converse
+    few = (*SMALL, "splits.test=10", "schedule.ticks=2", "schedule.snapshot_every=1")
+
+    def refuse(host, stamp, *lent):
+        if stamp.tick == 2:
+            raise MemoryError("Unable to allocate 7.3 TiB")
+        return sound(host, stamp, *lent)
+
+    monkeypatch.setattr(ShardHost, "converse", refuse)
+    assert main(["run", "population", *few, f"out={out}", "--quiet"]) == 2
+    [line] = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    for told in (
+        "out of memory: Unable to allocate 7.3 TiB; asked for: 100 agents with 0 ties on 1 shard,",
+        "population.size, population.topology and population.team.share lower it",
+        f"continue with: facilitate resume {out}",
+    ):
+        assert told in line
+    left = RunDirectory.open(out)
+    assert [tick.tick for tick in left.manifest.ticks] == [0, 1] and left.verify().equal
+    monkeypatch.setattr(ShardHost, "converse", sound)
+    assert main(["resume", str(out)]) == 0
+    assert RunDirectory.open(out).manifest.ticks[-1].tick == 3
+
+
+def test_a_policy_without_memory_is_no_faulty_answer(tmp_path, monkeypatch):
+    """What an agent says must not depend on the machine."""
+
+    def refuse(policy, asks, minds):
+        raise MemoryError("Unable to allocate 7.3 TiB")
+
+    monkeypatch.setattr(Resident, "answer", refuse)
+    with pytest.raises(NoMemoryError, match=r"Unable to allocate 7.3 TiB; asked for: 330 agents"):
+        drive(small("splits.curve=0"), tmp_path / "run")
 
 
 def test_a_population_is_shown_listed_and_verified(capsys, tmp_path):

@@ -6,7 +6,9 @@ import pytest
 from coordination.ledger.schema import TABLES
 from coordination.messages import Delivery
 from environments.core.keyed import Keyed
+from experiments.population.report import render_population
 from experiments.population.state import State
+from experiments.population.summary import metrics
 from experiments.population.world import World
 from experiments.runtime.inprocess import InProcessRuntime
 from tests.experiments.population.small import drive, small
@@ -90,6 +92,28 @@ def test_sizes_of_work_leave_what_was_said_and_learned_as_it_is(full, tmp_path):
         kept = [name for name in TABLES[table].columns if name != "block"]
         ours, theirs = (r.read(table, columns=kept) for r in (run, full))
         assert ours.digest() == theirs.digest()
+
+
+def test_advisors_who_are_no_ties_are_counted(full):
+    """Recounted from who sat in the rooms; a stranger is of the same kind, so it is no tie."""
+    ties = World(small(*TIES)).ties()
+    for tick in (1, 2):
+        said = full.read("messages", ticks=[tick], where={"seat": "advisor"}).sort_by("room_id")
+        votes = full.read("decisions", ticks=[tick], where={"seat": "member_1", "presentation": -1})
+        votes = votes.sort_by("room_id")
+        assert np.array_equal(said["room_id"], votes["room_id"]) and said.n > 50
+        strange = (ties.find(votes["agent_id"], said["agent_id"]) < 0).sum()
+        counted = full.metrics()[tick]["draws"]["advisor"]
+        assert 0 < strange < said.n
+        assert counted == {"drawn": said.n, "elsewhere": strange}
+        rows = full.read("draws", ticks=[tick])
+        assert (rows["drawn"].sum(), rows["elsewhere"].sum()) == (said.n, strange)
+    flat = metrics(full.metrics(), small(*TIES, FULL), {})
+    share = flat["draws.advisor.elsewhere"]
+    total = full.read("draws")
+    assert share.value == total["elsewhere"].sum() / total["drawn"].sum()
+    page = render_population(full, small(*TIES, FULL), None)
+    assert "filled from elsewhere, %" in page
 
 
 def test_aggregates_are_the_sums_of_the_full_ledger(full, tmp_path):

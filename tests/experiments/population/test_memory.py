@@ -6,9 +6,17 @@ import pytest
 
 from coordination.population.edge_list import count_links
 from environments.core.errors import ConfigError
+from experiments.config.load import load_scenario
 from experiments.config.preflight import preflight
 from experiments.population import memory
-from experiments.population.memory import WORKING, bytes_available, bytes_needed, check_memory
+from experiments.population.memory import (
+    WORKING,
+    bytes_available,
+    bytes_needed,
+    bytes_of_adapters,
+    check_memory,
+    n_adapters,
+)
 from experiments.population.state import State
 from experiments.population.world import World
 from tests.experiments.population.small import small
@@ -61,6 +69,50 @@ def test_too_many_ties_are_one_line(monkeypatch, tmp_path):
     needed = bytes_needed(config, environment)
     monkeypatch.setattr(memory, "bytes_available", lambda: needed - 1)
     with pytest.raises(ConfigError, match=rf"topology.file: 330 agents and the 600 ties of {file}"):
+        check_memory(config, environment)
+
+
+READERS = (
+    "population.size=60",
+    "population.communities=1",
+    "population.blocks=3",
+    "population.kinds.reader.fraction=.2",
+    "population.kinds.strong.fraction=.2",
+    "population.kinds.weak.fraction=.6",
+    "population.kinds.reader.policy.model={hidden_size: 8, intermediate_size: 8, heads: 1}",
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "adapters", "rows"),
+    [("rank: 2", 12, 16), ("rank: 2, agents: 0", 3, 8), ("rank: 3, targets: [q_proj]", 12, 16)],
+)
+def test_the_adapters_of_language_models_are_counted(settings, adapters, rows):
+    """Of 12 readers in three blocks; a store grows by doubling, from eight rows."""
+    plain = load_scenario("population_language", READERS)
+    owning = [*READERS, f"population.kinds.reader.adapter={{{settings}}}"]
+    config = load_scenario("population_language", owning)
+    world = World(config)
+    state = State(world, 0, world.size, None)
+    [members] = state.adapters.members().values()
+    assert (n_adapters(config, "reader"), len(members.bank.store)) == (adapters, adapters)
+    assert members.nbytes == rows * 12 * members.bank.layout.width
+    more = bytes_needed(config, world.environment) - bytes_needed(plain, world.environment)
+    assert more == bytes_of_adapters(config, world.environment) == members.nbytes
+
+
+def test_adapters_that_do_not_fit_are_named_with_what_lowers_them(monkeypatch):
+    config = load_scenario(
+        "population_language", [*READERS, "population.kinds.reader.adapter.rank=2"]
+    )
+    environment = World(config).environment
+    needed = bytes_needed(config, environment)
+    monkeypatch.setattr(memory, "bytes_available", lambda: needed - 1)
+    told = (
+        r"population.size: 60 agents with 0.0 GiB of adapters need .*, smaller or shared adapters "
+        r"\(population.kinds.reader.adapter.rank and .agents\), or more nodes"
+    )
+    with pytest.raises(ConfigError, match=told):
         check_memory(config, environment)
 
 

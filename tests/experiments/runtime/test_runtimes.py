@@ -1,18 +1,20 @@
 """Both runtimes keep the same promises: payload references, fencing, bounded waits."""
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
-from environments.core.errors import ConfigError, DataError, LostError
+from environments.core.errors import ConfigError, DataError, LostError, NoMemoryError
 from experiments.config.load import load_scenario
 from experiments.config.schema import ActorResources, RayConfig
 from experiments.runtime.choose import open_runtime
 from experiments.runtime.inprocess import InProcessRuntime
 from experiments.runtime.interface import Fence, HostSpec, Parted, Stamp
+from experiments.runtime.processes import _portable
 
 
 class Host:
@@ -81,6 +83,12 @@ def test_in_process_needs_no_ray():
         """
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_child_process_says_that_it_ran_out_of_memory():
+    told = pickle.loads(pickle.dumps(_portable("learner-0", MemoryError("Unable to allocate"))))
+    assert type(told) is NoMemoryError
+    assert str(told) == "learner-0 ran out of memory: Unable to allocate"
 
 
 def test_fence_refuses_an_older_epoch():
