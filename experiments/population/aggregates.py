@@ -173,12 +173,12 @@ def tally(rows: Columns, by: str, names: tuple[str, ...]) -> dict[str, dict[str,
     """
     if not rows.n:
         return {}
-    groups = Groups.of(rows[by])
-    sums = groups.sums(rows.select(names))
+    keys, which = np.unique(rows[by], return_inverse=True)
+    sums = Groups.of(which).sums(rows.select(names))
     columns = np.stack([sums[name] for name in names], axis=1).tolist()
     return {
         str(key): dict(zip(names, values, strict=True))
-        for key, values in zip(groups.code.tolist(), columns, strict=True)
+        for key, values in zip(keys.tolist(), columns, strict=True)
     }
 
 
