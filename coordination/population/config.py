@@ -11,13 +11,13 @@ MIXED = "mixed"
 
 @dataclass
 class TopologyConfig:
-    """Who can meet whom."""
+    """Who can meet whom. A setting that the topology does not go by (see `USED`) is refused."""
 
     name: str = MIXED
     """mixed (everybody, no ties), random, ring, grid, small_world, scale_free, communities,
     hierarchy or edge_list."""
     degree: int = 8
-    """Mean ties of an agent, where the topology has a choice; even for rings."""
+    """random, ring, small_world, scale_free, communities: mean ties of an agent; even for rings."""
     rewire: float = 0.1
     """small_world: share of links that lead anywhere."""
     outside: float = 0.1
@@ -27,6 +27,19 @@ class TopologyConfig:
     file: str = ""
     """edge_list: a CSV or Parquet file with columns source and target (agent ids from 0)."""
 
+
+USED = {
+    MIXED: (),
+    "random": ("degree",),
+    "ring": ("degree",),
+    "grid": (),
+    "small_world": ("degree", "rewire"),
+    "scale_free": ("degree",),
+    "communities": ("degree", "outside"),
+    "hierarchy": ("span",),
+    "edge_list": ("file",),
+}
+"""Topology to the settings of `TopologyConfig` that it goes by."""
 
 PLACES = ("anywhere", "community", "other_community", "ties")
 

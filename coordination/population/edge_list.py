@@ -44,6 +44,22 @@ def read_edge_list(file: str, size: int) -> tuple[NDArray[np.int64], NDArray[np.
     return source, target
 
 
+def dropped(file: str, loops: int, repeats: int) -> str:
+    """Return in one line how many rows of a file became no tie; '' if all did.
+
+    Args:
+        file: The edge list.
+        loops: Rows that link an agent with itself.
+        repeats: Rows that link two who are linked already.
+    """
+    if not loops + repeats:
+        return ""
+    return (
+        f"{file}: {loops + repeats} rows became no tie: {loops} link an agent with itself, "
+        f"{repeats} two agents whom another row links (in either direction)"
+    )
+
+
 def count_links(file: str) -> int:
     """Return how many links a file has, without reading them: a Parquet's metadata, a CSV's lines.
 

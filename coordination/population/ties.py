@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from coordination.population.config import MIXED, TopologyConfig
+from coordination.population.config import MIXED, USED, TopologyConfig
 from coordination.population.edge_list import read_edge_list
 from coordination.population.roster import Roster
 from environments.core.columns import frozen
@@ -36,6 +36,10 @@ class Ties:
     """[N + 1]"""
     other: Ints
     """[T] ids, ascending within a row."""
+    loops: int = 0
+    """Links of agents with themselves, among all that were given; they are no ties."""
+    repeats: int = 0
+    """Links between two who were linked already, in whatever direction."""
 
     @property
     def n(self) -> int:
@@ -77,6 +81,8 @@ class Ties:
             first,
             frozen(self.start[low : high + 1] - begin),
             frozen(self.other[begin:end].copy()),
+            self.loops,
+            self.repeats,
         )
 
 
@@ -93,7 +99,8 @@ def ties_of(n: int, links: Links) -> Ties:
     ends = (np.concatenate([a, b]), np.concatenate([b, a]))
     matrix = sparse.coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n, n)).tocsr()
     matrix.sum_duplicates()  # also sorts each row
-    return Ties(0, frozen(matrix.indptr.astype(np.int64)), frozen(matrix.indices.astype(np.int64)))
+    start, other = (frozen(ids.astype(np.int64)) for ids in (matrix.indptr, matrix.indices))
+    return Ties(0, start, other, len(keep) - len(a), len(a) - len(other) // 2)
 
 
 def build_ties(config: TopologyConfig, roster: Roster, seed: int) -> Ties | None:
@@ -113,16 +120,20 @@ def build_ties(config: TopologyConfig, roster: Roster, seed: int) -> Ties | None
     return ties_of(roster.size, GENERATORS[config.name](config, roster, draw))
 
 
-_BY_DEGREE = ("random", "ring", "small_world", "scale_free", "communities")
-
-
 def check_topology(config: TopologyConfig, size: int) -> None:
     """Refuse what no topology can be; errors as `build_ties`."""
-    known = (MIXED, *GENERATORS, "edge_list")
     where = "population.topology"
-    if config.name not in known:
-        raise UnknownNameError("topology", config.name, known, f"{where}.name")
-    if config.name in _BY_DEGREE and not 1 <= config.degree < max(size, 2):
+    if config.name not in USED:
+        raise UnknownNameError("topology", config.name, USED, f"{where}.name")
+    for key, usual in vars(TopologyConfig()).items():
+        given = getattr(config, key)
+        if key not in ("name", *USED[config.name]) and given != usual:
+            users = ", ".join(name for name, keys in USED.items() if key in keys)
+            raise ConfigError(
+                f"{where}.{key}: given {given!r}, which the topology {config.name!r} does not go "
+                f"by; leave it out, or choose one that does ({users})"
+            )
+    if "degree" in USED[config.name] and not 1 <= config.degree < max(size, 2):
         raise ConfigError(f"{where}.degree: given {config.degree}, allowed: 1 to {size - 1}")
     if config.name in ("ring", "small_world") and config.degree % 2:
         raise ConfigError(f"{where}.degree: given {config.degree}, {config.name} needs an even one")
@@ -132,8 +143,8 @@ def check_topology(config: TopologyConfig, size: int) -> None:
             raise ConfigError(f"{where}.{key}: given {value:g}, allowed: 0 to 1")
     if config.span < 1:
         raise ConfigError(f"{where}.span: given {config.span}, allowed: 1 or more")
-    if (config.name == "edge_list") != bool(config.file):
-        raise ConfigError(f"{where}.file: an edge_list, and nothing else, is read from a file")
+    if config.name == "edge_list" and not config.file:
+        raise ConfigError(f"{where}.file: an edge_list is read from a file, none is given")
 
 
 # -- generators -------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def run(
     import_modules(imports or ())
     config = load_scenario(given.scenario, given.overrides)
     check_devices(config, gpus())
-    preflight(config)
+    preflight(config, say)
     path = Path(given.out or default_directory(config)).expanduser().resolve()
 
     def start(progress: Progress) -> RunResult:
@@ -119,7 +119,7 @@ def resume(
     text = (path / "config.yaml").read_text("utf-8")
     config = with_runtime(from_yaml_text(text, place=str(path / "config.yaml")), overrides or ())
     check_devices(config, gpus())
-    preflight(config)
+    preflight(config, say)
 
     def start(progress: Progress) -> RunResult:
         from experiments.engine.run import resume_run

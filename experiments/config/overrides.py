@@ -8,12 +8,15 @@ A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``a
 * ``environment=chess_puzzles`` also merges the scenario's own section for that environment
   (``environments: {chess_puzzles: {…}}``): other split sizes, another student.
 * ``runtime=inprocess`` is short for ``runtime.name=inprocess``, ``population.topology=ring`` for
-  its name, and a number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
+  its name (the scenario's settings that another topology does not go by are dropped then), and a
+  number for a parameter of a kind (``population.kinds.weak.skill=.7``) for the
   mean.
 * ``policy.KEY=value`` is short for ``agents.NAME.policy.KEY=value`` of every agent that is a
   language model, and ``….policy.model=PATH`` for ``….policy.model.path=PATH`` of such an agent.
 * ``ray.address=auto`` is short for ``runtime.ray.address=auto``, and so are Ray's other keys. An
   address asks for ``runtime=ray``, unless ``runtime`` is given too.
+* ``null`` takes an entry out of a section of named entries: ``population.team.draws.critic=null``,
+  ``arms.A3=null``.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coordination.population.config import USED
 from environments import ENVIRONMENTS
 from environments.core.errors import ConfigError, UnknownNameError
 from experiments.config.components import NESTED, is_component
@@ -38,11 +42,17 @@ LANGUAGE_MODEL = "language_model"
 _KEY = re.compile(r"[A-Za-z_][\w\-]*(\.[A-Za-z_0-9][\w\-]*)*")
 
 
-_NAMED = (("runtime",), ("population", "topology"))
+_TOPOLOGY = ("population", "topology")
+_NAMED = (("runtime",), _TOPOLOGY)
 """Sections that are no components, but are switched by a name alone too."""
+
+_DRAWS = ("population", "team", "draws")
 
 _SHORT = {"ray": ("runtime", "ray")}
 """First words of keys that stand for a section inside another one."""
+
+_ENTRIES = (*((section,) for section in NESTED), ("population", "kinds"), _DRAWS)
+"""Sections of named entries, any of which may be taken out."""
 
 _SPREADS = ("skill", "learning", "values")
 
@@ -155,9 +165,22 @@ def compose(data: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str,
     for path, component in switches.items():
         result = merge(result, _nest(path, {"name": component}, result))
     for override in others:
+        if override.path == (*_TOPOLOGY, "name"):
+            _switch_topology(result, override.value)
+    for override in others:
         for one in _of_language_models(result, override):
             _assign(result, one)
     return normalize(result)
+
+
+def _switch_topology(data: Mapping[str, Any], name: Any) -> None:
+    """Drop what the scenario says of its topology and another one does not go by."""
+    node: Any = data
+    for key in _TOPOLOGY:
+        node = node.get(key) if isinstance(node, dict) else None
+    if isinstance(node, dict) and name in USED and name != node.get("name"):
+        for key in {key for keys in USED.values() for key in keys} - set(USED[name]):
+            node.pop(key, None)
 
 
 def _asked_by_address(overrides: Sequence[Override]) -> list[Override]:
@@ -246,4 +269,10 @@ def _assign(data: dict[str, Any], override: Override) -> None:
             inside = ".".join(override.path[:depth])
             raise ConfigError(f"{override.key}: {inside} is {child!r}, it has no keys inside")
         node = child
-    node[override.path[-1]] = override.value
+    last = override.path[-1]
+    if override.value is not None or override.path[:-1] not in _ENTRIES:
+        node[last] = override.value
+    elif last in node:
+        del node[last]
+    else:
+        raise UnknownNameError("entry", last, node, ".".join(override.path[:-1]))

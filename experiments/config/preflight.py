@@ -9,12 +9,14 @@ are where the configuration says, and of endpoints that they answer. Then their 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from agents import POLICIES
 from agents.adapters.peft_format import check_start
 from agents.language_model.config import LanguageModelConfig
 from agents.language_model.loading import check_targets
-from coordination.population.edge_list import read_edge_list
+from coordination.population.edge_list import dropped, read_edge_list
+from coordination.population.ties import ties_of
 from environments import ENVIRONMENTS
 from environments.base import Environment, SplitPlan
 from environments.cases import Split
@@ -34,8 +36,16 @@ def _patience(config: ScenarioConfig, settings: object, where: str) -> None:
         )
 
 
-def preflight(config: ScenarioConfig) -> Environment:
+def _silent(line: str) -> None:
+    """Hear nothing."""
+
+
+def preflight(config: ScenarioConfig, say: Callable[[str], None] = _silent) -> Environment:
     """Build the environment and the numeric policies of a validated scenario.
+
+    Args:
+        config: The scenario.
+        say: Hears in one line what is odd about its data, though it can run.
 
     Returns:
         The environment.
@@ -52,8 +62,10 @@ def preflight(config: ScenarioConfig) -> Environment:
     remote = config.runtime.ray.address or os.environ.get("RAY_ADDRESS")
     if config.population.size and not (config.runtime.name == "ray" and remote):
         check_memory(config, environment)
-    if config.population.topology.file:
-        read_edge_list(config.population.topology.file, config.population.size)
+    if file := config.population.topology.file:
+        ties = ties_of(config.population.size, read_edge_list(file, config.population.size))
+        if told := dropped(file, ties.loops, ties.repeats):
+            say(f"note: {told}")
     for name, kind in config.population.kinds.items():
         _, kind_settings = component(POLICIES, kind.policy, f"population.kinds.{name}.policy")
         if isinstance(kind_settings, LanguageModelConfig):

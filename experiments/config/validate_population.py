@@ -174,7 +174,11 @@ def _teams(config: ScenarioConfig) -> None:
             f"population.size: given {population.size}, fewer agents than a team's {len(seats)} "
             f"seats ({', '.join(seats)})"
         )
-    _between("population.communities", population.communities, 1, population.size)
+    if not 1 <= population.communities <= population.size:
+        raise ConfigError(
+            f"population.communities: {population.communities} of them (given, or the scenario's "
+            f"own) for population.size={population.size} agents; allowed: 1 to {population.size}"
+        )
     keys = ("population.team.topology", "population.channel")
     check_channel(population.team.topology, population.channel, seats, keys)
     fractions = [kind.fraction for kind in population.kinds.values()]

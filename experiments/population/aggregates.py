@@ -28,6 +28,9 @@ AGENT_COUNTS = tuple(
     name for name in POPULATION.columns if name not in ("tick", "block", "community", "kind")
 )
 
+NO_TEAMS = Columns({name: np.empty(0, dtype=np.int64) for name in TEAMS.columns})
+"""The ``teams`` rows of no room."""
+
 
 def team_rows(
     world: World,

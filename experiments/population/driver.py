@@ -158,6 +158,7 @@ class PopulationDriver(EpochDriver):
 
         A tick with faulty answers also has ``first_fault``: what went wrong first, and with whom.
         One in which seats were drawn from ties has ``draws``: how many, and from elsewhere, a seat.
+        Tick 0 has ``edge_list`` where ties are read from one: its rows that became no tie.
         """
         fault = _first_fault(talked)
         draws = {
@@ -167,6 +168,7 @@ class PopulationDriver(EpochDriver):
         return {
             **({"first_fault": fault} if fault else {}),
             **({"draws": draws} if draws else {}),
+            **({"edge_list": counted[0]["edge_list"]} if "edge_list" in counted[0] else {}),
             "tick": tick,
             "teams": merged([one["teams"] for one in talked]),
             "kinds": merged([one["kinds"] for one in counted]),

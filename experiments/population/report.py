@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordination.messages import Delivery
+from coordination.population.edge_list import dropped
+from environments.cases import Split
 from experiments.analysis.estimate import Estimate
 from experiments.config.schema import ScenarioConfig
 from experiments.population.questions import answered
@@ -49,7 +51,7 @@ def render_population(run: RunDirectory, config: ScenarioConfig, wall_s: float |
     flat = _metrics(run, config)
     sections = [
         _learning(lines, config, flat),
-        _teams(lines, flat),
+        _teams(lines, config, flat),
         _messages(lines, flat),
         _oversight(lines, config, flat),
         _communities(lines, config, flat),
@@ -76,11 +78,12 @@ def headline(run: RunDirectory, config: ScenarioConfig) -> str:
 def summary_tables(run: RunDirectory, config: ScenarioConfig, brief: bool) -> list[Cells]:
     """Return the tables of the console."""
     flat = _metrics(run, config)
-    tables = [_kinds_table(config, flat)]
+    tables = [_kinds_table(config, flat, compared(run.metrics(), config))]
     if not brief:
         extra = run.manifest.ticks[-1].extra if run.manifest.ticks else {}
         drawn = [_draws_table(flat), _traffic_table(flat)]
-        tables = [environment_table(extra), *tables, _teams_table(flat), *drawn]
+        teams = _teams_table(flat, _links(run.metrics(), config))
+        tables = [environment_table(extra), *tables, teams, *drawn]
     return tables
 
 
@@ -101,11 +104,11 @@ def _learning(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]
         "learning",
         "What the agents learned",
         figures=_drawn(drawn, caption),
-        tables=(_kinds_table(config, flat),),
+        tables=(_kinds_table(config, flat, compared(lines, config)),),
     )
 
 
-def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
+def _teams(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Section:
     by_tick = [(line["tick"], added(list(line["teams"].values()))) for line in lines]
     by_tick = [(tick, sums) for tick, sums in by_tick if sums]
     curves = [
@@ -121,7 +124,11 @@ def _teams(lines: Lines, flat: Mapping[str, Estimate]) -> Section:
         "teams",
         "What the teams decided",
         figures=_drawn(lines_over_ticks(curves, "right, %", "teams"), caption),
-        tables=tuple(t for t in (_teams_table(flat), _draws_table(flat)) if t.rows),
+        tables=tuple(
+            table
+            for table in (_teams_table(flat, _links(lines, config)), _draws_table(flat))
+            if table.rows
+        ),
     )
 
 
@@ -217,7 +224,7 @@ def _communities(lines: Lines, config: ScenarioConfig, flat: Mapping[str, Estima
             lines_over_ticks(curves, "unaided accuracy, %", "communities"),
             f"All kinds of a community together; the first {_MOST_CURVES} at most.",
         ),
-        tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4)),),
+        tables=(Cells("Communities", header, rows, (0, 1, 2, 3, 4), (compared(lines, config),)),),
     )
 
 
@@ -255,7 +262,25 @@ def _trust(lines: Lines, config: ScenarioConfig) -> Section:
 # -- tables -----------------------------------------------------------------------------------
 
 
-def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Cells:
+def compared(lines: Lines, config: ScenarioConfig) -> str:
+    """Return what the columns before and after stand for: ticks, cases, and agents examined."""
+    return f"Before: {_exam(lines[0], config)}. After: {_exam(lines[-1], config)}."
+
+
+def _exam(line: Mapping[str, Any], config: ScenarioConfig) -> str:
+    """Return when an exam was held, on which cases and with how many agents."""
+    tick, rounds, splits = line["tick"], config.schedule.ticks, config.splits
+    when = f"after {min(tick, rounds)} of {rounds} rounds" if tick else "before the first round"
+    agents = added(list(line["kinds"].values()))["examined"]
+    if not agents:
+        return f"tick {tick}, {when}: nobody was examined"
+    split = Split.TEST if tick > rounds else Split.CURVE
+    cases = min(agents, getattr(splits, split.value))
+    told = f"{split.value} case{'s' * (cases != 1)}"
+    return f"tick {tick}, {when}, {cases} {told}, {agents} agents, one case each"
+
+
+def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate], exams: str) -> Cells:
     rows = tuple(
         (
             name,
@@ -270,10 +295,16 @@ def _kinds_table(config: ScenarioConfig, flat: Mapping[str, Estimate]) -> Cells:
     )
     header = ("kind", "role", "agents", "before, %", "after, %", "lift, points", "trust in strong")
     note = "Unaided on new cases, with 95 % intervals; trust: mean over all agents of the kind."
-    return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (note,))
+    return Cells("Agents", header, rows, (2, 3, 4, 5, 6), (exams, note))
 
 
-def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
+def _links(lines: Lines, config: ScenarioConfig) -> str:
+    """Return in one line how many rows of an edge list became no tie; '' if all did."""
+    found = lines[0].get("edge_list", {})
+    return dropped(config.population.topology.file, **found) if found else ""
+
+
+def _teams_table(flat: Mapping[str, Estimate], links: str) -> Cells:
     asked = (
         ("all rounds", "teams.accuracy"),
         ("first round", "teams.first"),
@@ -288,7 +319,8 @@ def _teams_table(flat: Mapping[str, Estimate]) -> Cells:
         for told, name in asked
         if name in flat
     )
-    return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2))
+    notes = (f"Ties are read from {links}.",) if links else ()
+    return Cells("Teams", ("teams", "right, %", "n"), rows, (1, 2), notes)
 
 
 def _draws_table(flat: Mapping[str, Estimate]) -> Cells:

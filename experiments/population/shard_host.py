@@ -38,6 +38,7 @@ from experiments.engine.converse import scored
 from experiments.population.aggregates import (
     AGENT_COUNTS,
     DRAW_COUNTS,
+    NO_TEAMS,
     TEAM_COUNTS,
     state_rows,
     tally,
@@ -46,7 +47,7 @@ from experiments.population.aggregates import (
 from experiments.population.allocation import keep_freed_memory
 from experiments.population.exam import examined
 from experiments.population.lessons import teach
-from experiments.population.meeting import consequences, meet
+from experiments.population.meeting import consequences, meet, nothing_happened
 from experiments.population.request import Request, together
 from experiments.population.seated import Seated
 from experiments.population.state import State
@@ -224,13 +225,14 @@ class ShardHost:
                     )
                     teams.append(held)
                     first_fault = first_fault or fault
-            counted = Columns.concat(teams)  # a few rows a block: one piece for all blocks
+            # A few rows a block: one piece for all blocks, and for none.
+            counted = Columns.concat([NO_TEAMS, *teams])
             stream.append({"teams": counted} | ({} if drawn is None else {"draws": drawn}))
             part = stream.close()
         except BaseException:
             stream.abandon()
             raise
-        changes = Columns.concat(writes)
+        changes = Columns.concat(writes or [Columns(nothing_happened(self._world, 0))])
         shares: list[Columns | None] = [
             changes if place is None else changes.take(frozen(place)) for place in self._places
         ]
@@ -306,7 +308,15 @@ class ShardHost:
             "process": f"{platform.node()} {os.getpid()}",
             "memory": resident_bytes(),
             "state": self._state.bytes,
+            **self._links(stamp.tick),
         }
+
+    def _links(self, tick: int) -> dict[str, Any]:
+        """Return how many rows of an edge list became no tie: once, at the start."""
+        ties = self._state.ties
+        if tick or ties is None or not self._world.config.population.topology.file:
+            return {}
+        return {"edge_list": {"loops": ties.loops, "repeats": ties.repeats}}
 
     # -- saving ----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coordination.population.config import Draw, TeamConfig, TopologyConfig
+from coordination.population.config import MIXED, USED, Draw, TeamConfig, TopologyConfig
 from coordination.population.edge_list import read_edge_list
 from coordination.population.roster import Roster
 from coordination.population.teams import TeamSampler
@@ -140,16 +140,24 @@ def test_a_share_of_the_teams_meets():
 @pytest.mark.parametrize("topology", sorted(GENERATORS))
 def test_ties_are_mutual_sorted_and_without_loops(topology):
     roster = Roster(400, [1.0], 4, seed=2)
-    ties = build_ties(TopologyConfig(topology, degree=6), roster, 2)
+    config = TopologyConfig(topology, **({"degree": 6} if "degree" in USED[topology] else {}))
+    ties = build_ties(config, roster, 2)
     agent = np.repeat(np.arange(400), np.diff(ties.start))
     assert (agent != ties.other).all()
     assert (np.diff(agent * 400 + ties.other) > 0).all()  # ascending, so no tie comes twice
     assert (ties.find(ties.other, agent) >= 0).all()
     assert (ties.find(agent, ties.other) == np.arange(ties.n)).all()
-    assert build_ties(TopologyConfig(topology, degree=6), roster, 2).other.tolist() == (
-        ties.other.tolist()
-    )
+    assert build_ties(config, roster, 2).other.tolist() == ties.other.tolist()
     assert ties.start.nbytes + 12 * ties.n < 8 * 401 + 12 * 400 * 7
+
+
+def test_links_that_are_no_ties_are_counted():
+    assert set(USED) == {MIXED, "edge_list", *GENERATORS}
+    links = ([0, 1, 0, 0, 2, 2], [1, 0, 0, 1, 3, 2])
+    ties = ties_of(4, tuple(np.array(end) for end in links))
+    assert (ties.n, ties.loops, ties.repeats) == (4, 2, 2)
+    own = ties.rows(2, 4)
+    assert (own.n, own.loops, own.repeats) == (2, 2, 2)
 
 
 def test_the_shapes_of_topologies():

@@ -65,6 +65,22 @@ def test_overrides_reach_every_depth():
     assert config.description == ""
 
 
+def test_another_topology_goes_by_its_own_settings():
+    """The scenario's: communities, degree 12, outside 0.2; a person's own are never dropped."""
+    ring = load_scenario("oversight_at_scale", ["population.topology=ring"]).population.topology
+    assert (ring.name, ring.degree, ring.outside) == ("ring", 12, 0.1)
+    draw = "population.team.draws.proposer.place=anywhere"
+    for given in ("population.topology=mixed", "population.topology.name=mixed"):
+        mixed = load_scenario("oversight_at_scale", [given, draw]).population.topology
+        assert (mixed.name, mixed.degree) == ("mixed", 8)
+    same = load_scenario("oversight_at_scale", ["population.topology=communities"])
+    assert same.population.topology.outside == 0.2
+    with pytest.raises(ConfigError, match="outside: given 0.2, which the topology 'ring' does not"):
+        load_scenario(
+            "oversight_at_scale", ["population.topology.outside=.2", "population.topology=ring"]
+        )
+
+
 @pytest.mark.parametrize(
     ("overrides", "name", "address"),
     [
@@ -116,6 +132,14 @@ def test_naming_the_same_component_again_keeps_its_keys():
 def test_a_mapping_on_the_command_line_replaces():
     seats = "conversations.talk.seats={speaker: person, judge: expert}"
     assert load(seats).conversations["talk"].seats == {"speaker": "person", "judge": "expert"}
+
+
+def test_null_takes_an_entry_out_and_leaves_other_keys_empty():
+    assert "expert" in load().agents
+    message = complaint("agents.expert=null")  # the conversation still seats it
+    assert "unknown agent 'expert'" in message
+    config = load("agents.person.policy.stage.weight=null")
+    assert config.agents["person"].policy["stage"]["weight"] is None
 
 
 TAUGHT = "debate_teaches_weak"

@@ -5,15 +5,16 @@ import pytest
 from agents.policies.resident import Resident
 from environments.core.errors import NoMemoryError
 from experiments.cli import main
+from experiments.config.load import from_yaml_text
 from experiments.population.shard_host import ShardHost
 from experiments.runs.directory import RunDirectory
-from tests.experiments.population.small import drive, small
+from tests.experiments.population.small import drive, go_on, small
 
 SMALL = ("population.size=100", "schedule.ticks=1", "runtime=inprocess")
 
 CASES = {
     "population.size=4": "population.size: given 4, fewer agents than a team's 5 seats (",
-    "population.size=7": "population.communities: given 8, allowed: 1 to 7",
+    "population.size=7": "population.communities: 8 of them (given, or the scenario's own) for p",
     "population.size=4000000000": "population.size: 4000000000 agents need about ",
     "ray.adress=x": "unknown key 'adress' at runtime.ray; did you mean address?",
     "population.kinds.weak.fraction=.5": "weak 0.5, strong 0.02, sum 0.52; shares must be 0 or",
@@ -23,10 +24,13 @@ CASES = {
     "population.kinds.weak.information=secret": "unknown information group 'secret'",
     "population.kinds.weak.policy=endpoint": "'endpoint' asks a server; language models of a",
     "population.kinds.weak.learning={law: beta, mean: .5, sd: .6}": "a beta law in 0 … 1 needs",
-    "population.communities=200": "population.communities: given 200, allowed: 1 to 100",
+    "population.communities=200": "for population.size=100 agents; allowed: 1 to 100",
     "population.topology=star": "unknown topology 'star'",
     "population.topology={name: ring, degree: 3}": "ring needs an even one",
-    "population.topology=edge_list": "an edge_list, and nothing else, is read from a file",
+    "population.topology=edge_list": "an edge_list is read from a file, none is given",
+    "population.topology.degree=64": "given 64, which the topology 'mixed' does not go by",
+    "population.topology={name: ring, rewire: .5}": "choose one that does (small_world)",
+    "population.topology={name: grid, file: a.csv}": "topology.file: given 'a.csv', which",
     "population.team.draws.advisor.place=ties": "ties, but topology mixed has none",
     "population.team.draws.advisor.kind=guru": "unknown kind 'guru'",
     "population.team.draws.judge={kind: strong}": "unknown seat 'judge'",
@@ -90,6 +94,23 @@ def test_an_edge_list_with_an_unknown_agent_names_file_and_line(capsys, tmp_path
     assert f"{file}:4: expected 2 columns, got 3" in line
 
 
+def test_rows_of_an_edge_list_that_become_no_tie_are_told(capsys, tmp_path):
+    file, out = tmp_path / "ties.csv", tmp_path / "run"
+    file.write_text("source,target\n0,1\n1,0\n0,1\n5,5\n2,3\n", "utf-8")
+    few = ("splits.teaching=50", "splits.curve=20", "splits.test=20", "population.exam=20")
+    ties = f"population.topology={{name: edge_list, file: {file}}}"
+    assert main(["run", "population", *SMALL, *few, ties, f"out={out}"]) == 0
+    told = (
+        f"{file}: 3 rows became no tie: 1 link an agent with itself, 2 two agents whom another "
+        "row links (in either direction)"
+    )
+    shown = capsys.readouterr()
+    assert f"note: {told}" in shown.err.splitlines()
+    lines = RunDirectory.open(out).metrics()
+    assert [line.get("edge_list") for line in lines] == [{"loops": 1, "repeats": 2}, None, None]
+    assert f"Ties are read from {told}." in (out / "report.html").read_text("utf-8")
+
+
 def test_a_topology_of_fewer_agents_than_a_team(capsys, tmp_path):
     few = ("population.size=5", "population.communities=1", "population.kinds.strong.fraction=.4")
     line = refused(capsys, tmp_path, *few, "population.kinds.weak.fraction=.6")
@@ -138,8 +159,8 @@ def test_memory_that_runs_out_in_a_round_is_one_line_and_leaves_what_was_committ
     left = RunDirectory.open(out)
     assert [tick.tick for tick in left.manifest.ticks] == [0, 1] and left.verify().equal
     monkeypatch.setattr(ShardHost, "converse", sound)
-    assert main(["resume", str(out)]) == 0
-    assert RunDirectory.open(out).manifest.ticks[-1].tick == 3
+    config = from_yaml_text((out / "config.yaml").read_text("utf-8"))
+    assert go_on(config, out).manifest.ticks[-1].tick == 3
 
 
 def test_a_policy_without_memory_is_no_faulty_answer(tmp_path, monkeypatch):

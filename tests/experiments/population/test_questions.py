@@ -7,7 +7,7 @@ from experiments.analysis.estimate import Estimate
 from experiments.config.load import load_scenario
 from experiments.config.validate import validate
 from experiments.population.questions import answered
-from experiments.population.report import headline, render_population
+from experiments.population.report import headline, render_population, summary_tables
 from experiments.population.seated import Seated
 from experiments.population.state import State
 from experiments.population.summary import metrics
@@ -19,7 +19,7 @@ LEAN = (
     "population.communities=2",
     "population.exam=400",
     "splits.teaching=9000",
-    "splits.curve=1000",
+    "splits.curve=300",
     "splits.test=1000",
     "schedule.ticks=4",
 )
@@ -87,6 +87,12 @@ def test_scenarios_run_and_say_their_sentence(named):
     page = render_population(run, config, None)
     assert ("Does oversight keep up?" in page) == (name == "oversight_at_scale")
     assert "ties to honest" in page
+    told = (
+        "Before: tick 0, before the first round, 300 curve cases, 400 agents, one case each. "
+        "After: tick 5, after 4 of 4 rounds, 400 test cases, 400 agents, one case each."
+    )
+    assert page.count(told) == 2  # agents, communities
+    assert told in summary_tables(run, config, brief=True)[0].notes
     again = drive(
         load_scenario(name, [*LEAN, "runtime.shards=3"]), run.path.parent / "three shards"
     )
