@@ -44,6 +44,7 @@ from experiments.population.aggregates import (
     tally,
     team_rows,
 )
+from experiments.population.allocation import keep_freed_memory
 from experiments.population.exam import examined
 from experiments.population.lessons import teach
 from experiments.population.meeting import consequences, meet, nothing_happened
@@ -94,6 +95,7 @@ class ShardHost:
     def __init__(
         self, client: Client, config: ScenarioConfig, ledger_root: str, index: int
     ) -> None:
+        keep_freed_memory()
         self._world = World(config)
         if self._world.anybody_reads:
             configure_torch(threads=1)
@@ -289,7 +291,7 @@ class ShardHost:
             exam = examined(self._state, stamp.tick, Split(split), self._truth)
         number = self._world.shards + self._index
         stream = PartStream(self._root, stamp.tick, stamp.epoch, stamp.attempt, number)
-        rows = [state_rows(self._state, stamp.tick, block, exam) for block in self._blocks]
+        rows = [state_rows(self._state, stamp.tick, strip, exam) for strip in self._state.strips]
         tables = {name: Columns.concat([one[name] for one in rows]) for name in rows[0]}
         counted = tables["population"]
         try:
