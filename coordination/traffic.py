@@ -81,12 +81,21 @@ def last_heard(
     return came, stated, argued
 
 
+def spoke(room: Room, seat: str) -> NDArray[np.bool_]:
+    """Return in which rows of a room a seat said anything that was no fault, [n]."""
+    return _said(room, seat, faulty=False)
+
+
 def faulty(room: Room, seat: str) -> NDArray[np.bool_]:
     """Return in which rows of a room a message of a seat was faulty, [n]."""
+    return _said(room, seat, faulty=True)
+
+
+def _said(room: Room, seat: str, faulty: bool) -> NDArray[np.bool_]:
     state = room._state
     code = state.code(seat)
-    bad = np.zeros(state.n, dtype=bool)
+    found = np.zeros(state.n, dtype=bool)
     for said in state.said:
         if said.sender == code:
-            bad[state.place_of(said.rows)] |= said.fault != Fault.NONE
-    return bad[room._rows]
+            found[state.place_of(said.rows)] |= (said.fault != Fault.NONE) == faulty
+    return found[room._rows]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coordination.ledger.schema import POPULATION, TEAMS
 from coordination.messages import INCONCLUSIVE
-from coordination.traffic import traffic
+from coordination.traffic import spoke, traffic
 from environments.core.columns import Columns, constant, is_constant
 from environments.truth import SealedTruth
 from experiments.population.groups import Groups, Strip
@@ -54,8 +54,9 @@ def team_rows(
     """
     room, seats = meeting.room, world.seats
     scores = truth.mark(room.cases.case_id, meeting.choice)
-    speaking = [seats.index(name) for name in world.speakers]
-    misled = np.asarray((~honest[:, speaking]).any(axis=1))
+    misled = np.zeros(room.n, dtype=bool)
+    for name in world.speakers:  # some stay silent: where all agree at once, nobody deliberates
+        misled |= ~honest[:, seats.index(name)] & spoke(room, name)
     right = scores["correct"] == 1
     votes_right = np.zeros(room.n, dtype=np.int64)
     for vote in meeting.votes.T:

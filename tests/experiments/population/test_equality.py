@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coordination.ledger.schema import TABLES
-from coordination.messages import Delivery
+from coordination.messages import Delivery, Fault
 from environments.core.keyed import Keyed
 from experiments.population.report import render_population
 from experiments.population.state import State
@@ -144,6 +144,31 @@ def test_aggregates_are_the_sums_of_the_full_ledger(full, tmp_path):
         for became in Delivery:
             assert teams[became.name.lower()] == (status == became).sum()
         assert teams["sent"] == sum(teams[became.name.lower()] for became in Delivery)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("population.protocol=deliberation", "population.team.draws.advisor=null"),
+        ("population.kinds.strong.dishonest=.3",),
+    ],
+    ids=["any may speak", "members vote only"],
+)
+def test_a_team_is_misled_where_a_dishonest_agent_spoke(overrides, tmp_path):
+    """Those who sit there and say nothing, since all agree or by the protocol, do not count."""
+    config = small(*overrides, FULL, "population.kinds.weak.dishonest=.4")
+    run = drive(config, tmp_path / "run")
+    world = World(config)
+    honest = State(world, 0, world.size, None).columns["honest"]
+    for line in run.metrics()[1:3]:
+        tick = [line["tick"]]
+        said = run.read("messages", ticks=tick, where={"fault": Fault.NONE})
+        sat = run.read("decisions", ticks=tick, where={"presentation": -1})
+        sat = sat.take(sat["agent_id"] >= 0)
+        spoke = set(said["room_id"][~honest[said["agent_id"]]].tolist())
+        there = set(sat["room_id"][~honest[sat["agent_id"]]].tolist())
+        counted = sum(team["misled"] for team in line["teams"].values())
+        assert counted == len(spoke) and there - spoke and spoke
 
 
 def test_truth_reaches_no_agent_that_learns_by_agreement(tmp_path):
