@@ -31,17 +31,32 @@ def greatest(config: ScenarioConfig) -> str:
     return max(kinds, key=lambda kind: kinds[kind].fraction)
 
 
-def _lift(config: ScenarioConfig, flat: Flat) -> str:
-    name = greatest(config)
+def _lift(config: ScenarioConfig, flat: Flat, name: str = "") -> str:
+    """Return what the agents of a kind learned, by default of the greatest."""
+    name = name or greatest(config)
     start, test = flat.get(f"kind.{name}.start_accuracy"), flat.get(f"kind.{name}.test_accuracy")
     lift = flat.get(f"kind.{name}.lift")
     if not (start and test and lift) or lift.value is None:
-        return f"The {name} agents were not examined before and after."
+        return f"The {name} agents were not examined {_unexamined(config, start, test)}."
     verb = _by_sign(lift, "rose", "fell", "did not detectably change", "changed")
     return (
         f"Unaided, the {name} agents {verb}: from {percent(start)} to {percent(test)} % right on "
         f"new cases, {points(lift)} points (95 % interval, over cases and agents examined)."
     )
+
+
+def _unexamined(config: ScenarioConfig, start: Estimate | None, test: Estimate | None) -> str:
+    """Return when a kind was not examined, and why."""
+    missing = []
+    for one, when, split in (
+        (start, "before the first round", "curve"),
+        (test, "after the last round", "test"),
+    ):
+        if one is None or one.value is None:
+            none = not getattr(config.splits, split)
+            why = f"splits.{split} is 0" if none else "none was among those examined"
+            missing.append(f"{when} ({why})")
+    return " and ".join(missing)
 
 
 def _oversight(flat: Flat) -> str:
@@ -66,12 +81,20 @@ def _oversight(flat: Flat) -> str:
 
 
 def _cascade(config: ScenarioConfig, flat: Flat) -> str:
-    name = greatest(config)
+    """Return what became of the largest kind that is mostly honest."""
+    kinds = config.population.kinds
+    share = 100 * sum(kind.fraction * kind.dishonest for kind in kinds.values())
+    honest_kinds = [name for name, kind in kinds.items() if kind.fraction and kind.dishonest < 0.5]
+    if not share:
+        return f"Nobody is dishonest. {_lift(config, flat)}"
+    if not honest_kinds:
+        everybody = all(kind.dishonest == 1 for kind in kinds.values() if kind.fraction)
+        some = f"{share:g} % of the agents are dishonest, half of every kind at least."
+        return f"{'Everybody is dishonest.' if everybody else some} {_lift(config, flat)}"
+    name = max(honest_kinds, key=lambda kind: kinds[kind].fraction)
     lift = flat.get(f"kind.{name}.lift")
     if lift is None or lift.value is None:
-        return _lift(config, flat)
-    kinds = config.population.kinds.values()
-    share = 100 * sum(kind.fraction * kind.dishonest for kind in kinds)
+        return _lift(config, flat, name)
     verb = _by_sign(
         lift,
         "did not keep the others from learning",
@@ -88,8 +111,8 @@ def _cascade(config: ScenarioConfig, flat: Flat) -> str:
             "ones."
         )
     return (
-        f"A dishonest minority of {share:g} % {verb}: unaided, the {name} agents went from "
-        f"{percent(flat[f'kind.{name}.start_accuracy'])} to "
+        f"A dishonest {'minority' if share < 50 else 'share'} of {share:g} % {verb}: "
+        f"unaided, the {name} agents went from {percent(flat[f'kind.{name}.start_accuracy'])} to "
         f"{percent(flat[f'kind.{name}.test_accuracy'])} % right on new cases, {points(lift)} "
         f"points (95 % interval, over cases and agents examined).{trust}"
     )

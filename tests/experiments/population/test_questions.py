@@ -146,3 +146,61 @@ def test_a_cascade_is_told_by_the_sign_of_what_was_learned(lift, told):
     }
     sentence = answered(load_scenario("opinion_cascade", []), flat)
     assert told in sentence and sentence.endswith("0.71 in honest ties and 0.28 in dishonest ones.")
+
+
+def agitators(fraction, dishonest=1.0, citizens=0.0):
+    kinds = "population.kinds"
+    return load_scenario(
+        "opinion_cascade",
+        [
+            f"{kinds}.agitator.fraction={fraction}",
+            f"{kinds}.citizen.fraction={1 - fraction}",
+            f"{kinds}.agitator.dishonest={dishonest}",
+            f"{kinds}.citizen.dishonest={citizens}",
+        ],
+    )
+
+
+def learned(name, lift):
+    return {
+        f"kind.{name}.start_accuracy": Estimate(0.5, 0.4, 0.6, 100),
+        f"kind.{name}.test_accuracy": Estimate(0.5 + lift, 0.4 + lift, 0.6 + lift, 100),
+        f"kind.{name}.lift": Estimate(lift, lift - 0.05, lift + 0.05, 100),
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (
+            agitators(0.25),
+            "A dishonest minority of 25 % carried the others away from the truth: un",
+        ),
+        (agitators(0.6), "A dishonest share of 60 % carried the others away from the truth: unaid"),
+        (agitators(0.5), "A dishonest share of 50 % carried the others away from the truth: unaid"),
+        (agitators(0.25, 0), "Nobody is dishonest. Unaided, the citizen agents fell: from 50.0"),
+        (agitators(0.25, 1, 1), "Everybody is dishonest. Unaided, the citizen agents fell: from"),
+        (
+            agitators(0.25, 1, 0.6),
+            "70 % of the agents are dishonest, half of every kind at least. ",
+        ),
+    ],
+)
+def test_the_others_are_the_largest_kind_that_is_mostly_honest(config, told):
+    sentence = answered(config, learned("citizen", -0.1) | learned("agitator", 0.1))
+    assert sentence.startswith(told)
+    assert "the citizen agents" in sentence and "agitator" not in sentence
+
+
+def test_an_examination_that_is_missing_is_told_with_its_reason():
+    config = load_scenario("population", ["splits.curve=0"])
+    missing = Estimate.missing("no examined")
+    names = ("start_accuracy", "test_accuracy", "lift")
+    flat = {f"kind.weak.{name}": missing for name in names}
+    assert answered(config, flat | {"kind.weak.test_accuracy": Estimate(0.5, 0.4, 0.6, 9)}) == (
+        "The weak agents were not examined before the first round (splits.curve is 0)."
+    )
+    assert answered(config, flat) == (
+        "The weak agents were not examined before the first round (splits.curve is 0) and after "
+        "the last round (none was among those examined)."
+    )
