@@ -15,6 +15,8 @@ A value replaces what the scenario said at its key; it is YAML (``seeds=5``, ``a
   language model, and ``….policy.model=PATH`` for ``….policy.model.path=PATH`` of such an agent.
 * ``ray.address=auto`` is short for ``runtime.ray.address=auto``, and so are Ray's other keys. An
   address asks for ``runtime=ray``, unless ``runtime`` is given too.
+* ``null`` takes an entry out of a section of named entries: ``population.team.draws.critic=null``,
+  ``arms.A3=null``.
 """
 
 from __future__ import annotations
@@ -44,8 +46,13 @@ _TOPOLOGY = ("population", "topology")
 _NAMED = (("runtime",), _TOPOLOGY)
 """Sections that are no components, but are switched by a name alone too."""
 
+_DRAWS = ("population", "team", "draws")
+
 _SHORT = {"ray": ("runtime", "ray")}
 """First words of keys that stand for a section inside another one."""
+
+_ENTRIES = (*((section,) for section in NESTED), ("population", "kinds"), _DRAWS)
+"""Sections of named entries, any of which may be taken out."""
 
 _SPREADS = ("skill", "learning", "values")
 
@@ -262,4 +269,10 @@ def _assign(data: dict[str, Any], override: Override) -> None:
             inside = ".".join(override.path[:depth])
             raise ConfigError(f"{override.key}: {inside} is {child!r}, it has no keys inside")
         node = child
-    node[override.path[-1]] = override.value
+    last = override.path[-1]
+    if override.value is not None or override.path[:-1] not in _ENTRIES:
+        node[last] = override.value
+    elif last in node:
+        del node[last]
+    else:
+        raise UnknownNameError("entry", last, node, ".".join(override.path[:-1]))

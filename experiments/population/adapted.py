@@ -7,12 +7,12 @@ shards in whose rooms the agent sits; after the round it is taught at home (see
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from environments.core.columns import Columns
@@ -132,10 +132,10 @@ class Adapters:
                 self._world.members(code).restore(state)
 
     def digest(self, block: int) -> bytes:
-        """Return the SHA-256 of a block's weights and moments, as little-endian bytes."""
-        state = hashlib.sha256()
+        """Return the BLAKE3 of a block's weights and moments, as little-endian bytes."""
+        state = blake3()
         for name, columns in self.block_groups(block).items():
             for key, column in columns.items():
                 state.update(f"{name}.{key}:{column.shape};".encode())
-                state.update(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).data)
+                state.update(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).tobytes())
         return state.digest()

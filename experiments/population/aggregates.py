@@ -13,6 +13,7 @@ from coordination.messages import INCONCLUSIVE
 from coordination.traffic import traffic
 from environments.core.columns import Columns, constant, is_constant
 from environments.truth import SealedTruth
+from experiments.population.groups import Groups, Strip
 from experiments.population.meeting import Meeting
 from experiments.population.state import FIXED, State
 from experiments.population.summary import WHO
@@ -26,6 +27,9 @@ DRAW_COUNTS = ("drawn", "elsewhere")
 AGENT_COUNTS = tuple(
     name for name in POPULATION.columns if name not in ("tick", "block", "community", "kind")
 )
+
+NO_TEAMS = Columns({name: np.empty(0, dtype=np.int64) for name in TEAMS.columns})
+"""The ``teams`` rows of no room."""
 
 
 def team_rows(
@@ -81,72 +85,84 @@ def team_rows(
 
 
 def state_rows(
-    state: State, tick: int, block: int, examined: tuple[Ints, Ints] | None
+    state: State, tick: int, strip: Strip, examined: tuple[Ints, Ints] | None
 ) -> dict[str, Columns]:
-    """Return the ``population`` and ``states`` rows of a block of agents.
+    """Return the ``population`` and ``states`` rows of some blocks of agents.
 
     Args:
         state: The agents.
         tick: The tick.
-        block: The block.
+        strip: One of the state's.
         examined: Agents of the whole stretch who were examined, and who was right.
     """
-    world = state.world
-    first, stop = world.agents_of(block)
-    agents = np.arange(first, stop)
+    first, stop = strip.first, strip.stop
+    n = stop - first
     rows = slice(first - state.first, stop - state.first)
-    kinds = len(world.kinds)
-    column = {name: values[rows] for name, values in state.columns.items()}
-    group = world.roster.community_of(agents) * kinds + column["kind"]
-    present, where = _groups(group)
-    remembered = column["remembered"]
-    total = np.zeros(len(agents))
-    for place in range(remembered.shape[1]):
-        total += np.abs(remembered[:, place])
     counts: dict[str, NDArray[Any]] = {
-        "agents": constant(1, len(agents)),
-        "certainty": _fixed(total / remembered.shape[1]),
+        "agents": constant(1, n),
+        "certainty": _certainty(state.columns["remembered"][rows]),
+        **_trust_in_roles(state, rows),
+        **_trust_in_ties(state, first, stop, examined is not None),
+        **dict.fromkeys(("examined", "examined_right"), constant(0, n)),
     }
-    for code, role in enumerate(ROLES):
-        alpha, beta = column["trust_alpha"][:, code], column["trust_beta"][:, code]
-        counts[f"trust_{role}"] = _fixed(alpha / (alpha + beta))
-    counts |= _trust_in_ties(state, block, len(agents), examined is not None)
-    counts |= dict.fromkeys(("examined", "examined_right"), constant(0, len(agents)))
     if examined is not None:
         who, right = examined
         mine = (who >= first) & (who < stop)
-        sat = np.zeros((2, len(agents)), dtype=np.int64)
+        sat = np.zeros((2, n), dtype=np.int64)
         sat[0, who[mine] - first] = 1
         sat[1, who[mine] - first] = right[mine]
         counts["examined"], counts["examined_right"] = sat
+    sums = strip.groups.sums(counts)
     table = {
-        "tick": np.full(len(present), tick),
-        "block": np.full(len(present), block),
-        "community": present // kinds,
-        "kind": present % kinds,
-        **{name: _sums(where, counts[name], len(present)) for name in AGENT_COUNTS},
+        "tick": constant(tick, len(strip.block)),
+        "block": strip.block,
+        "community": strip.community,
+        "kind": strip.kind,
+        **{name: sums[name] for name in AGENT_COUNTS},
     }
+    begin, end = np.array([state.world.agents_of(block) for block in strip.blocks]).T
     digest = {
-        "tick": np.array([tick]),
-        "block": np.array([block]),
-        "first": np.array([first]),
-        "agents": np.array([len(agents)]),
-        "state": np.array([state.digest(block)], dtype=object),
+        "tick": constant(tick, len(begin)),
+        "block": np.array(strip.blocks),
+        "first": begin,
+        "agents": end - begin,
+        "state": np.array([state.digest(block) for block in strip.blocks], dtype=object),
     }
     return {"population": Columns(table), "states": Columns(digest)}
 
 
-def _trust_in_ties(state: State, block: int, n: int, wanted: bool) -> dict[str, NDArray[Any]]:
+def _certainty(remembered: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    """Return each agent's mean of absolute log-odds, in units."""
+    total = np.abs(remembered.T).sum(axis=0, dtype=np.float64)
+    return _fixed(total / remembered.shape[1])
+
+
+def _trust_in_roles(state: State, rows: slice) -> dict[str, NDArray[Any]]:
+    """Return each agent's trust in each role, in units."""
+    config = state.world.config.population.trust
+    begun = np.array([config.alpha, config.beta], dtype=np.float32)
+    untouched = _fixed(begun[:1] / begun.sum())[0]
+    n = rows.stop - rows.start
+    out: dict[str, NDArray[Any]] = {f"trust_{role}": constant(untouched, n) for role in ROLES}
+    for place, code in enumerate(state.world.speaking_roles):
+        alpha = state.columns["trust_alpha"][rows, place]
+        beta = state.columns["trust_beta"][rows, place]
+        out[f"trust_{ROLES[code]}"] = _fixed(alpha / (alpha + beta))
+    return out
+
+
+def _trust_in_ties(state: State, first: int, stop: int, wanted: bool) -> dict[str, NDArray[Any]]:
     """Return each agent's number of ties to honest and dishonest others, and its trust in them."""
+    n = stop - first
     if state.ties is None or not wanted:
         none = constant(0, n)
         return {f"{what}_{who}": none for what in ("ties", "trust_ties") for who in WHO}
-    row, honest, trust = state.trust_in_ties(block)
+    row, honest, trust = state.trust_in_ties(first, stop)
     fixed = _fixed(trust)
     out: dict[str, NDArray[Any]] = {}
     for who, chosen in zip(WHO, (honest, ~honest), strict=True):
-        out[f"ties_{who}"] = np.bincount(row[chosen], minlength=n).astype(np.int64)
-        out[f"trust_ties_{who}"] = _sums(row[chosen], fixed[chosen], n)
+        out[f"ties_{who}"] = np.bincount(row[chosen], minlength=n)
+        out[f"trust_ties_{who}"] = np.bincount(row[chosen], fixed[chosen], minlength=n)
     return out
 
 
@@ -158,12 +174,15 @@ def tally(rows: Columns, by: str, names: tuple[str, ...]) -> dict[str, dict[str,
         by: Column whose values are the keys.
         names: Columns to add up.
     """
-    out: dict[str, dict[str, int]] = {}
-    for place, key in enumerate(rows[by].tolist()):
-        sums = out.setdefault(str(key), dict.fromkeys(names, 0))
-        for name in names:
-            sums[name] += int(rows[name][place])
-    return out
+    if not rows.n:
+        return {}
+    keys, which = np.unique(rows[by], return_inverse=True)
+    sums = Groups.of(which).sums(rows.select(names))
+    columns = np.stack([sums[name] for name in names], axis=1).tolist()
+    return {
+        str(key): dict(zip(names, values, strict=True))
+        for key, values in zip(keys.tolist(), columns, strict=True)
+    }
 
 
 def merged(tallies: list[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:

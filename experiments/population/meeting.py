@@ -8,6 +8,7 @@ mind, the team's decision, and the rows of consequences.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,10 +280,10 @@ def consequences(
     """
     room, seats = meeting.room, world.seats
     n, many, speakers = room.n, len(seats), world.speakers
-    wide = world.environment.max_options - 1
-    lesson = np.zeros((n, many, wide), dtype=np.float32)
-    good = np.full((n, many, len(speakers)), -1, dtype=np.int8)
-    marks = np.zeros((n, many), dtype=np.uint8)
+    out = nothing_happened(world, n * many)
+    lesson = out["lesson"].reshape(n, many, -1)
+    good = out["good"].reshape(n, many, len(speakers))
+    marks = out["marks"].reshape(n, many)
     spoke_bit, heard_bit, lost_bit = (1 << mark for mark in range(len(MARKS)))
     by_seat = trust.reshape(n, many, len(speakers))
     verdict = _feedback(world, tick, meeting, truth)
@@ -303,13 +304,16 @@ def consequences(
             lesson[:, place] += weight[:, None] * told.odds
             good[:, place, p] = np.where(came, told.agreed, np.int8(-1))
     marks |= np.where(meeting.lost, np.uint8(lost_bit), np.uint8(0))
-    return Columns(
-        {
-            "lesson": lesson.reshape(n * many, wide),
-            "good": good.reshape(n * many, len(speakers)),
-            "marks": marks.ravel(),
-        }
-    )
+    return Columns(out)
+
+
+def nothing_happened(world: World, seats: int) -> dict[str, NDArray[Any]]:
+    """Return the `consequences` of seats in which nothing is said."""
+    return {
+        "lesson": np.zeros((seats, world.environment.max_options - 1), dtype=np.float32),
+        "good": np.full((seats, len(world.speakers)), -1, dtype=np.int8),
+        "marks": np.zeros(seats, dtype=np.uint8),
+    }
 
 
 @dataclass(frozen=True)

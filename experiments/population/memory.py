@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from agents import POLICIES
@@ -14,10 +15,12 @@ from environments.base import Environment
 from environments.core.errors import ConfigError
 from experiments.config.components import component
 from experiments.config.schema import ScenarioConfig
+from experiments.population.groups import STRIP, order_type
+from experiments.population.world import World
 
 WORKING = 100
 """Bytes an agent that sits in a team needs beside its state while a round runs: seats, columns lent
-and changed. Measured: 188 resident at ten million agents, of which the state was some 90."""
+and changed. Measured: 188 resident at ten million agents when the state was some 90."""
 
 _ROW = 8
 """Where an agent's ties begin."""
@@ -38,7 +41,10 @@ def bytes_needed(config: ScenarioConfig, environment: Environment) -> int:
     """
     population = config.population
     odds = 4 * (environment.max_options - 1)
-    agent = odds * (environment.n_topics + 1) + 24 + 8 + 20 + 2
+    world = World(config)
+    trust = 8 * len(world.speaking_roles)
+    counted = np.dtype(order_type(max(world.block, STRIP))).itemsize
+    agent = odds * (environment.n_topics + 1) + trust + 8 + 20 + 2 + counted
     if population.topology.name != MIXED:
         agent += _ROW
     working = WORKING * population.team.share

@@ -38,14 +38,16 @@ from experiments.engine.converse import scored
 from experiments.population.aggregates import (
     AGENT_COUNTS,
     DRAW_COUNTS,
+    NO_TEAMS,
     TEAM_COUNTS,
     state_rows,
     tally,
     team_rows,
 )
+from experiments.population.allocation import keep_freed_memory
 from experiments.population.exam import examined
 from experiments.population.lessons import teach
-from experiments.population.meeting import consequences, meet
+from experiments.population.meeting import consequences, meet, nothing_happened
 from experiments.population.request import Request, together
 from experiments.population.seated import Seated
 from experiments.population.state import State
@@ -93,6 +95,7 @@ class ShardHost:
     def __init__(
         self, client: Client, config: ScenarioConfig, ledger_root: str, index: int
     ) -> None:
+        keep_freed_memory()
         self._world = World(config)
         if self._world.anybody_reads:
             configure_torch(threads=1)
@@ -222,13 +225,14 @@ class ShardHost:
                     )
                     teams.append(held)
                     first_fault = first_fault or fault
-            counted = Columns.concat(teams)  # a few rows a block: one piece for all blocks
+            # A few rows a block: one piece for all blocks, and for none.
+            counted = Columns.concat([NO_TEAMS, *teams])
             stream.append({"teams": counted} | ({} if drawn is None else {"draws": drawn}))
             part = stream.close()
         except BaseException:
             stream.abandon()
             raise
-        changes = Columns.concat(writes)
+        changes = Columns.concat(writes or [Columns(nothing_happened(self._world, 0))])
         shares: list[Columns | None] = [
             changes if place is None else changes.take(frozen(place)) for place in self._places
         ]
@@ -287,7 +291,7 @@ class ShardHost:
             exam = examined(self._state, stamp.tick, Split(split), self._truth)
         number = self._world.shards + self._index
         stream = PartStream(self._root, stamp.tick, stamp.epoch, stamp.attempt, number)
-        rows = [state_rows(self._state, stamp.tick, block, exam) for block in self._blocks]
+        rows = [state_rows(self._state, stamp.tick, strip, exam) for strip in self._state.strips]
         tables = {name: Columns.concat([one[name] for one in rows]) for name in rows[0]}
         counted = tables["population"]
         try:

@@ -1,28 +1,35 @@
 """The state of a stretch of agents, as columns: created by key, lent, changed by merged writes.
 
-Bytes an agent for T topics and K options: 4·T·(K-1) remembered, 4·(K-1) values, 24 trust, 8 skill
-and learning, 20 counters and adapter, 2 kind and honesty; with eight topics of two options, 90. A
-tie takes 12: the other's id and the trust in it. Columns are kept in 32 bits, which halves what a
-round moves through memory; what is computed from them is computed in 64.
+Bytes an agent for T topics and K options: 4·T·(K-1) remembered, 4·(K-1) values, 8 trust for each
+role that speaks, 8 skill and learning, 20 counters and adapter, 2 kind and honesty, 2 its place in
+`Groups`; with eight topics of two options and one role that speaks, 76. A tie takes 12: the other's
+id and the trust in it. Columns are kept in 32 bits, which halves what a round moves through memory;
+what is computed from them is computed in 64. Of a column of several numbers an agent, each number
+lies together for all agents (Fortran's order): a round touches few of them.
+
+What a round may change is `CHANGING` columns, trust in ties and adapters, and these are what
+`State.digest` covers. All other columns are functions of the configuration, and read-only.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from coordination.population.ties import Ties
-from environments.core.columns import Columns
+from environments.core.columns import Columns, frozen
 from environments.core.keyed import Keyed
 from experiments.config.population import SpreadConfig
 from experiments.population.adapted import Adapters, adapters_of
+from experiments.population.groups import strips
 from experiments.population.options import as_in_world, as_shown
 from experiments.population.seated import Seated
+from experiments.population.sitting import Sitting
 from experiments.population.world import ROLES, World
 
 Ints = NDArray[np.int64]
@@ -33,6 +40,9 @@ FIXED = 2**20
 
 COUNTERS = ("met", "spoke", "heard", "lost")
 """Teams that an agent sat in, spoke in, heard somebody in, and answers of it that were faulty."""
+
+CHANGING = ("remembered", "trust_alpha", "trust_beta", *COUNTERS)
+"""Columns that a round may change."""
 
 MARKS = COUNTERS[1:]
 """What a seat's consequences say by one bit each, the first the lowest."""
@@ -52,20 +62,24 @@ class State:
         self.world = world
         self.first, self.stop = first, stop
         self.ties = ties
-        self.columns: dict[str, NDArray[Any]] = {}
-        adapts = world.anybody_adapts and stop > first
-        blocks = [
-            self._created(np.arange(begin, min(begin + world.block, stop)))
-            for begin in range(first, stop, world.block)
-        ]
-        for name in blocks[0] if blocks else ():
-            self.columns[name] = np.concatenate([_kept(block[name]) for block in blocks])
-        own = self.columns
-        self.adapters = Adapters(world, first, own["kind"], own["adapter"]) if adapts else None
+        starts = range(first, stop, world.block)
+        blocks = [self._created(np.arange(i, min(i + world.block, stop))) for i in starts]
+        own = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+        self.columns: dict[str, NDArray[Any]] = {name: frozen(own[name]) for name in own}
+        """By name, rows in the order of ids; those not in `CHANGING` are read-only."""
+        self.columns |= self._begun()
+        self.strips = strips(world, first, own["kind"])
+        """The agents as they are counted."""
+        self.adapters: Adapters | None = None
         """Those of agents that have one; None where nobody has."""
+        if world.anybody_adapts:
+            self.adapters = Adapters(world, first, self.columns["kind"], self.columns["adapter"])
         trust = world.config.population.trust
         start = trust.alpha / (trust.alpha + trust.beta)
         self.tie_trust = np.full(ties.n if ties else 0, start, dtype=np.float32)
+        self._column_of_role = np.zeros(len(ROLES), dtype=np.int64)
+        self._column_of_role[world.speaking_roles] = np.arange(len(world.speaking_roles))
+        self._seen: Sitting | None = None
 
     @property
     def n(self) -> int:
@@ -76,6 +90,7 @@ class State:
     def bytes(self) -> int:
         """Bytes of the columns, ties included."""
         own = sum(column.nbytes for column in self.columns.values())
+        own += sum(strip.groups.order.nbytes for strip in self.strips)
         ties = (self.ties.start.nbytes + self.ties.other.nbytes) if self.ties else 0
         adapters = self.adapters.nbytes if self.adapters else 0
         return own + ties + self.tie_trust.nbytes + adapters
@@ -83,30 +98,36 @@ class State:
     # -- creation --------------------------------------------------------------------------
 
     def _created(self, agent: Ints) -> dict[str, NDArray[Any]]:
-        """Return the columns of new agents: a pure function of the seed and their ids."""
+        """Return what stays as it is of agents: a pure function of the seed and their ids."""
         world, population = self.world, self.world.config.population
         seed = world.config.seed
         kind = world.roster.kind_of(agent)
         kinds = list(population.kinds.values())
-        options, topics = world.environment.max_options, world.environment.n_topics
-        n, roles = len(agent), len(ROLES)
         values = [
             _drawn([one.values for one in kinds], kind, agent, seed, f"population.values.{k}")
-            for k in range(1, options)
+            for k in range(1, world.environment.max_options)
         ]
+        skill = _drawn([one.skill for one in kinds], kind, agent, seed, "population.skill")
+        learning = _drawn([one.learning for one in kinds], kind, agent, seed, "population.learning")
         return {
             "kind": kind.astype(np.int8),
             "honest": self._honest(agent, kind),
-            "skill": _drawn([one.skill for one in kinds], kind, agent, seed, "population.skill"),
-            "learning": _drawn(
-                [one.learning for one in kinds], kind, agent, seed, "population.learning"
-            ),
-            "values": np.stack(values, axis=1),
-            "remembered": np.zeros((n, topics * (options - 1))),
-            "trust_alpha": np.full((n, roles), population.trust.alpha),
-            "trust_beta": np.full((n, roles), population.trust.beta),
+            "skill": skill.astype(np.float32),
+            "learning": learning.astype(np.float32),
+            "values": np.stack(values, axis=1).astype(np.float32),
             "adapter": adapters_of(world, agent, kind).astype(np.int32),
-            **{name: np.zeros(n, dtype=np.int32) for name in COUNTERS},
+        }
+
+    def _begun(self) -> dict[str, NDArray[Any]]:
+        """Return the `CHANGING` columns at the start."""
+        trust, environment = self.world.config.population.trust, self.world.environment
+        topics, roles = environment.n_topics, len(self.world.speaking_roles)
+        wide = topics * (environment.max_options - 1)
+        return {
+            "remembered": np.zeros((wide, self.n), dtype=np.float32).T,
+            "trust_alpha": np.full((roles, self.n), trust.alpha, dtype=np.float32).T,
+            "trust_beta": np.full((roles, self.n), trust.beta, dtype=np.float32).T,
+            **{name: np.zeros(self.n, dtype=np.int32) for name in COUNTERS},
         }
 
     # -- reading ---------------------------------------------------------------------------
@@ -124,50 +145,77 @@ class State:
             role), and, if anybody has any, ``values`` [N, K-1], by position too, and ``adapter``;
             all numbers in 32 bits.
         """
-        agent = seated.agent
-        row = np.subtract(agent, self.first, dtype=np.int64)
-        wide = self.world.environment.max_options - 1
-        flat = self.columns["remembered"].reshape(-1, wide)
-        topics = self.world.environment.n_topics
+        sitting = self._sitting(seated)
+        row = sitting.row
         trust = np.empty((len(row), seated.speakers), dtype=np.float32)
         for p in range(seated.speakers):
-            trust[:, p] = self._trust_in_role(row, seated.speaker_role[:, p])
+            trust[:, p] = self._trust_in_role(sitting, seated.speaker_role[:, p])
             if self.ties is not None and seated.speaker is not None:
-                tie = self.ties.find(agent, seated.speaker[:, p])
+                tie = self.ties.find(seated.agent, seated.speaker[:, p])
                 known = tie >= 0
                 trust[known, p] = self.tie_trust[tie[known]]
         lent = {
-            "honest": self.columns["honest"][row],
+            "honest": self.columns["honest"].take(row),
             "skill": self._grown(row, tick),
-            "remembered": as_shown(flat.take(row * topics + seated.topic, axis=0), seated.order),
+            "remembered": as_shown(self._recalled(sitting), seated.order),
             "trust": trust,
         }
         if self.adapters is not None:
-            lent["adapter"] = self.columns["adapter"][row]
+            lent["adapter"] = self.columns["adapter"].take(row)
         if self.world.has_values:
-            lent["values"] = as_shown(self.columns["values"][row], seated.order)
+            lent["values"] = as_shown(self.columns["values"].take(row, axis=0), seated.order)
         return Columns(lent)
 
-    def _trust_in_role(self, row: Ints, role: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the mean of agents' trust in a role each, [N]."""
-        alpha, beta = self.columns["trust_alpha"], self.columns["trust_beta"]
-        if len(row) >= self.n and (role == role[0]).all():
-            # Everybody once and the same role: in order is faster than here and there, twice.
-            alpha, beta = alpha[:, role[0]], beta[:, role[0]]
-            return np.asarray(alpha / (alpha + beta))[row]
-        at = row * len(ROLES) + role
-        chosen = alpha.reshape(-1)[at]
-        return np.asarray(chosen / (chosen + beta.reshape(-1)[at]))
+    def _sitting(self, seated: Seated) -> Sitting:
+        """Return where seats' agents are; kept, since a round settles the seats that it lent."""
+        if self._seen is None or self._seen.seated is not seated:
+            wide = self.world.environment.max_options - 1
+            self._seen = Sitting(seated, self.first, self.n, wide)
+        return self._seen
 
-    def trust_in_ties(self, block: int) -> tuple[Ints, NDArray[np.bool_], Floats]:
-        """Return how far the agents of a block trust their ties.
+    def _recalled(self, sitting: Sitting) -> NDArray[np.float32]:
+        """Return what is remembered of each seat's topic, [N, K-1]."""
+        wide = self.world.environment.max_options - 1
+        out = np.empty((len(sitting.row), wide), dtype=np.float32)
+        for k in range(wide):
+            table = self._remembered(k)
+            if sitting.in_order:
+                out[:, k] = table.take(sitting.place_of_agent).take(sitting.row)
+            else:
+                out[:, k] = table.take(sitting.place)
+        return out
+
+    def _remembered(self, k: int) -> NDArray[np.float32]:
+        """Return a view of what is remembered, in which `Sitting.place` leads to option k + 1."""
+        return self.columns["remembered"].T.reshape(-1)[k * self.n :]
+
+    def _role_columns(self, role: NDArray[Any]) -> NDArray[np.int64] | int:
+        """Return the columns of trust in roles, [N], or the one column if it is the same."""
+        if len(self.world.speaking_roles) == 1:
+            return 0
+        if len(role) and (role == role[0]).all():
+            return int(self._column_of_role[role[0]])
+        return self._column_of_role.take(role)
+
+    def _trust_in_role(self, sitting: Sitting, role: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the mean of agents' trust in a role each, [N]."""
+        alpha, beta = self.columns["trust_alpha"].T, self.columns["trust_beta"].T
+        column = self._role_columns(role)
+        if isinstance(column, int) and sitting.in_order:
+            return (alpha[column] / (alpha[column] + beta[column])).take(sitting.row)
+        at = column * self.n + sitting.row
+        chosen = alpha.reshape(-1).take(at)
+        return chosen / (chosen + beta.reshape(-1).take(at))
+
+    def trust_in_ties(self, first: int, stop: int) -> tuple[Ints, NDArray[np.bool_], Floats]:
+        """Return how far the agents from ``first`` to before ``stop`` trust their ties.
 
         Returns:
-            For each tie the row of its agent in the block, whether the other is honest, and the
+            For each tie the row of its agent among them, whether the other is honest, and the
             trust.
         """
         assert self.ties is not None
-        low, high = self._rows(block)
+        low, high = first - self.first, stop - self.first
         start = self.ties.start[low : high + 1]
         ties = slice(int(start[0]), int(start[-1]))
         row = np.repeat(np.arange(high - low), np.diff(start))
@@ -203,61 +251,56 @@ class State:
             writes: ``lesson`` [N, K-1] log-odds heard by position, weighted by trust; ``good``
                 [N, P] 1, 0, or -1 for no experience with a speaker; ``marks`` [N], see `MARKS`.
         """
-        trust = self.world.config.population.trust
-        row = np.subtract(seated.agent, self.first, dtype=np.int64)
-        sat = np.zeros(self.n, dtype=bool)
-        sat[row] = True
-        once = np.count_nonzero(sat) == len(row)
-        self._settle_lessons(row, seated, writes["lesson"], once)
+        sitting = self._sitting(seated)
+        row, once = sitting.row, sitting.once
+        self._settle_lessons(sitting, writes["lesson"])
         for p in range(seated.speakers):
-            self._settle_role(row, seated.speaker_role[:, p], writes["good"][:, p], once)
-        if self.ties is not None and seated.speaker is not None and trust.rate > 0:
-            self._settle_ties(seated.agent, seated.speaker, writes["good"], trust.rate)
-        marks = _by_agent(row, writes["marks"], self.n, 0) if once else writes["marks"]
-        self.columns["met"] += sat if once else _counts(row, self.n)
+            self._settle_role(sitting, seated.speaker_role[:, p], writes["good"][:, p])
+        rate = self.world.config.population.trust.rate
+        if self.ties is not None and seated.speaker is not None and rate > 0:
+            self._settle_ties(seated.agent, seated.speaker, writes["good"], rate)
+        marks = sitting.by_agent(writes["marks"], 0) if once else writes["marks"]
+        self.columns["met"] += sitting.sat if once else _counts(row, self.n)
         for mark, name in enumerate(MARKS):
             marked = marks & (1 << mark) > 0
             if marked.any():
                 self.columns[name] += marked if once else _counts(row[marked], self.n)
+        self._seen = None
 
-    def _settle_lessons(
-        self, row: Ints, seated: Seated, heard: NDArray[np.float32], once: bool
-    ) -> None:
-        """Add to what is remembered; ``once`` says that nobody sits in two seats."""
-        world = self.world
-        wide = world.environment.max_options - 1
-        flat = self.columns["remembered"].reshape(-1, wide)
-        place = row * world.environment.n_topics + seated.topic
-        limit = world.config.population.belief_limit
-        lessons = as_in_world(heard, seated.order)
-        for k in range(wide):
-            told = np.flatnonzero(lessons[:, k])
-            lesson = lessons[told, k] * self.columns["learning"][row[told]]
-            column, where = flat[:, k], place[told]
-            if once:  # each place is moved through memory twice, not four times
-                lesson += column.take(where)
-                column[where] = np.clip(lesson, -limit, limit, out=lesson)
+    def _settle_lessons(self, sitting: Sitting, heard: NDArray[np.float32]) -> None:
+        """Add to what is remembered."""
+        limit = self.world.config.population.belief_limit
+        learning = self.columns["learning"]
+        lessons = as_in_world(heard, sitting.seated.order)
+        for k in range(lessons.shape[1]):
+            table = self._remembered(k)
+            if sitting.once:
+                known = sitting.by_agent(lessons[:, k], 0.0)
+                known *= learning
+                known += table.take(sitting.place_of_agent)
+                table[sitting.place_of_agent] = np.clip(known, -limit, limit, out=known)
                 continue
-            np.add.at(column, where, lesson)
-            over = where[np.abs(column[where]) > limit]
-            column[over] = np.clip(column[over], -limit, limit)
+            told = np.flatnonzero(lessons[:, k])
+            where = sitting.place[told]
+            np.add.at(table, where, lessons[told, k] * learning[sitting.row[told]])
+            over = where[np.abs(table[where]) > limit]
+            table[over] = np.clip(table[over], -limit, limit)
 
-    def _settle_role(
-        self, row: Ints, role: NDArray[Any], good: NDArray[np.int8], once: bool
-    ) -> None:
+    def _settle_role(self, sitting: Sitting, role: NDArray[Any], good: NDArray[np.int8]) -> None:
         """Add experiences with speakers, one a row, to the trust in their roles."""
         trust = self.world.config.population.trust
         moves = (("trust_alpha", 1, trust.success), ("trust_beta", 0, trust.failure))
-        if once and len(role) and (role == role[0]).all():
-            # As in `_trust_in_role`: in the order of agents is faster than here and there.
-            of_agent = _by_agent(row, good, self.n, -1)
+        column = self._role_columns(role)
+        if isinstance(column, int) and sitting.once:
+            of_agent = sitting.by_agent(good, -1)
             for name, outcome, weight in moves:
-                column = self.columns[name][:, role[0]]
-                column += np.float32(weight) * (of_agent == outcome)
+                own = self.columns[name].T[column]
+                own += np.float32(weight) * (of_agent == outcome)
             return
-        at = row * len(ROLES) + role
+        at = column * self.n + sitting.row
         for name, outcome, weight in moves:
-            np.add.at(self.columns[name].reshape(-1), at[good == outcome], np.float32(weight))
+            table = self.columns[name].T.reshape(-1)
+            np.add.at(table, at[good == outcome], np.float32(weight))
 
     def _settle_ties(self, agent: Ints, speaker: Ints, good: NDArray[Any], rate: float) -> None:
         assert self.ties is not None
@@ -289,8 +332,8 @@ class State:
     def restore_block(self, block: int, groups: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take a block's columns from a snapshot."""
         low, high = self._rows(block)
-        for name, column in groups["agents"].items():
-            self.columns[name][low:high] = column
+        for name in CHANGING:
+            self.columns[name][low:high] = groups["agents"][name]
         if self.ties is not None:
             begin, end = self.ties.start[low], self.ties.start[high]
             self.tie_trust[begin:end] = groups["ties"]["trust"]
@@ -298,20 +341,22 @@ class State:
             self.adapters.restore_block(groups)
 
     def digest(self, block: int) -> str:
-        """Return the SHA-256 of a block's changing columns, as little-endian bytes.
+        """Return the BLAKE3 of all that a round may change in a block, as little-endian bytes.
 
-        Processors compute it several times as fast as BLAKE2b, and this is all of the state, hashed
-        in every tick.
+        Equal states have equal digests, and one that differs in a bit has another. All of it is
+        hashed in every tick, which one processor does several times as fast as any other
+        cryptographic hash.
         """
-        state = hashlib.sha256()
-        groups = self.block_columns(block)
-        changing = ("adapter", "remembered", "trust_alpha", "trust_beta", *COUNTERS)
-        for name in changing:
-            column = groups["agents"][name]
+        low, high = self._rows(block)
+        state = blake3()
+        for name in CHANGING:
+            column = self.columns[name][low:high]
             state.update(f"{name}:{column.shape};".encode())
-            state.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).data)
+            for numbers in column.T if column.ndim == 2 else (column,):
+                state.update(_little_endian(numbers))
         if self.ties is not None:
-            state.update(np.ascontiguousarray(groups["ties"]["trust"], dtype="<f4").data)
+            begin, end = self.ties.start[low], self.ties.start[high]
+            state.update(_little_endian(self.tie_trust[begin:end]))
         if self.adapters is not None:
             state.update(self.adapters.digest(block))
         return state.hexdigest()
@@ -321,16 +366,9 @@ class State:
         return first - self.first, stop - self.first
 
 
-def _kept(column: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as it is stored: real numbers in 32 bits."""
-    return column.astype(np.float32) if column.dtype == np.float64 else column
-
-
-def _by_agent(row: Ints, values: NDArray[Any], n: int, absent: int) -> NDArray[Any]:
-    """Return the values of n agents of whom each sits in one row or none."""
-    out = np.full(n, absent, dtype=values.dtype)
-    out[row] = values
-    return out
+def _little_endian(numbers: NDArray[Any]) -> memoryview:
+    """Return the bytes of numbers that lie together."""
+    return np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<")).view(np.uint8).data
 
 
 def _counts(row: Ints, n: int) -> NDArray[np.int32]:

@@ -257,6 +257,18 @@ class World:
         return tuple(seat for seat in self.seats if seat in acts)
 
     @cached_property
+    def speaking_roles(self) -> Ints:
+        """Codes of the roles of those who may sit in a speaker's seat, ascending."""
+        draws = self.config.population.team.draws
+        drawn = {rule.kind for rule in draws.values()}
+        pool = [kind for kind in self.kinds if kind not in drawn]
+        speak: set[str] = set()
+        for seat in self.speakers:
+            speak |= {draws[seat].kind} if seat in draws else set(pool)
+        spoken = np.array([kind in speak for kind in self.kinds])
+        return np.unique(self.role_of_kind[spoken])
+
+    @cached_property
     def deciders(self) -> tuple[str, ...]:
         """Seats whose decisions make the team's."""
         return self.protocol.deciders(self.seats)

@@ -134,6 +134,14 @@ def test_a_mapping_on_the_command_line_replaces():
     assert load(seats).conversations["talk"].seats == {"speaker": "person", "judge": "expert"}
 
 
+def test_null_takes_an_entry_out_and_leaves_other_keys_empty():
+    assert "expert" in load().agents
+    message = complaint("agents.expert=null")  # the conversation still seats it
+    assert "unknown agent 'expert'" in message
+    config = load("agents.person.policy.stage.weight=null")
+    assert config.agents["person"].policy["stage"]["weight"] is None
+
+
 TAUGHT = "debate_teaches_weak"
 
 

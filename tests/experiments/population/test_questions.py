@@ -54,7 +54,7 @@ def test_trust_in_ties_is_that_of_each_tie_and_honesty_that_of_its_end():
     state.tie_trust[:] = np.linspace(0, 1, state.ties.n, dtype=np.float32)
     seen = 0
     for block in range(state.world.n_blocks):
-        row, honest, trust = state.trust_in_ties(block)
+        row, honest, trust = state.trust_in_ties(*state.world.agents_of(block))
         first, stop = state.world.agents_of(block)
         for agent in (first, stop - 1):
             ties = state.ties.pick(
