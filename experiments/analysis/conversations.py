@@ -54,6 +54,8 @@ class ConversationResult:
     """See `experiments.analysis.ledger_view.faults`."""
     outcome: str
     """Whose decision is the verdict: a seat, or ``team``."""
+    unheard: int
+    """Rooms in which no message reached who decides; 0 where the protocol has nobody speak."""
 
 
 def analyse_conversation(
@@ -123,6 +125,7 @@ def analyse_conversation(
         curve,
         faults(tables, verdict),
         str(verdict["outcome"][0]),
+        0 if inapplicable("messages_per_room", protocol) else int((verdict["heard"] == 0).sum()),
     )
 
 

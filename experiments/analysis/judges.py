@@ -11,7 +11,7 @@ from environments.core.columns import Columns
 from experiments.analysis.bootstrap import Axes, CrossedBootstrap
 from experiments.analysis.estimate import Estimate
 from experiments.analysis.ledger_view import verdicts
-from experiments.analysis.statistics import holm, paired_difference
+from experiments.analysis.statistics import holm, mean_of_known, paired_difference
 
 COMPARED = ("correct", "log_score", "brier")
 """Columns of `ledger_view.verdicts` that are compared."""
@@ -68,7 +68,7 @@ def compare_judges(
             boot.proportions(grid[None])[0] if i < 2 else boot.estimates(grid[None])[0]
             for i, grid in enumerate(grids)
         ]
-        by_seed = np.nanmean(grids, axis=2)
+        by_seed = mean_of_known(grids, axis=2)
         paired = [
             paired_difference(by_seed[2 * i + 1], by_seed[2 * i]) for i in range(len(COMPARED))
         ]

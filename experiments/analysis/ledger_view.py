@@ -112,9 +112,9 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     Returns:
         ``verdict`` with ``words`` and ``messages`` of the room, ``turns`` that it took,
         ``heard_words`` delivered to the seat that decided (to anybody, where the team did: each
-        copy counts), ``rulings`` made by that seat, and ``tokens`` now those of the whole room:
-        read and written by language models (0 for numeric agents). All but ``turns`` include the
-        rooms opened below the room, about its sub-claims.
+        copy counts) in ``heard`` copies of sound messages, ``rulings`` made by that seat, and
+        ``tokens`` now those of the whole room: read and written by language models (0 for numeric
+        agents). All but ``turns`` include the rooms opened below the room, about its sub-claims.
     """
     ruled = _rulings(tables)
     deciding = row_of(verdict, _conversation_of(tables, ruled["room_id"]))
@@ -124,10 +124,12 @@ def with_costs(tables: Mapping[str, Columns], verdict: Columns) -> Columns:
     row = row_of(verdict, _conversation_of(tables, messages["room_id"]))
     mine = row >= 0
     spoken = messages["fault"][mine] == Fault.NONE
+    heard, heard_words = _heard(tables, verdict)
     return verdict.with_(
         words=_total(row[mine], messages["words"][mine], verdict.n),
         messages=np.bincount(row[mine][spoken], minlength=verdict.n),
-        heard_words=_heard(tables, verdict),
+        heard=heard,
+        heard_words=heard_words,
         turns=_turns(tables, verdict),
         rulings=np.bincount(deciding[decider], minlength=verdict.n),
         tokens=_total(deciding[known], ruled["tokens"][known], verdict.n)
@@ -218,11 +220,15 @@ def _turns(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
     return rooms["turns"][_find(rooms, verdict, ("room_id",), "rooms")]
 
 
-def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]:
+def _heard(
+    tables: Mapping[str, Columns], verdict: Columns
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the copies, and the words, that reached who decided in each room."""
     deliveries, messages = tables["deliveries"], tables["messages"]
     row = row_of(verdict, _conversation_of(tables, deliveries["room_id"]))
     if not verdict.n or not deliveries.n:
-        return np.zeros(verdict.n, dtype=np.int64)
+        none = np.zeros(verdict.n, dtype=np.int64)
+        return none, none
     to_decider = (row >= 0) & (deliveries["status"] == Delivery.DELIVERED)
     at = np.maximum(row, 0)
     decider = deliveries["recipient"] == verdict["sender"][at]
@@ -232,7 +238,8 @@ def _heard(tables: Mapping[str, Columns], verdict: Columns) -> NDArray[np.int64]
     ordered = messages.sort_by(*keys)
     place = _find(ordered, reached, keys, "messages")
     words = np.where(reached["altered"] == 0, ordered["words"][place], reached["words"])
-    return _total(row[to_decider], words, verdict.n)
+    mine, sound = row[to_decider], ordered["fault"][place] == Fault.NONE
+    return np.bincount(mine[sound], minlength=verdict.n), _total(mine, words, verdict.n)
 
 
 def _choices(decisions: Columns, combined: Columns, presentation: int) -> NDArray[np.int64]:

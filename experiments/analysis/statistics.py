@@ -80,6 +80,14 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Paired:
     return Paired(Estimate(mean, mean - half, mean + half, n), p_value, detectable)
 
 
+def mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return the mean along an axis of what is not NaN; NaN where nothing is known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+
+
 def minimum_detectable_difference(deviation: float, n: int) -> float:
     """Return the true difference that a paired t test finds with probability `POWER`.
 

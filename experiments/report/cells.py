@@ -412,6 +412,7 @@ def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
         for found in by_split.values():
             for fault, count in found.faults.items():
                 kinds[fault] = kinds.get(fault, 0) + count
+    notes += _unheard(analysis)
     if kinds:
         listed = ", ".join(f"{fault} {count}" for fault, count in sorted(kinds.items()))
         notes.append(f"Faults: {listed}.")
@@ -424,3 +425,15 @@ def _conversation_notes(analysis: Analysis) -> tuple[str, ...]:
             "options were presented (numeric judges never do)."
         )
     return tuple(notes)
+
+
+def _unheard(analysis: Analysis) -> list[str]:
+    """Return in how many rooms no message reached who decides, though others were to speak."""
+    counts = {
+        name: (sum(one.unheard for one in found.values()), sum(one.rooms for one in found.values()))
+        for name, found in analysis.conversations.items()
+    }
+    told = [f"{none} of {rooms} rooms of {name}" for name, (none, rooms) in counts.items() if none]
+    if not told:
+        return []
+    return [f"Judge heard nothing in {', '.join(told)}: it decided there as if alone."]

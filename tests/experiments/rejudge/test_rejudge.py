@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,23 @@ def test_comparisons_stand_in_the_order_of_the_configuration(finished, tmp_path)
     written = json.loads((out / "rejudge.json").read_text())["comparisons"]
     assert [one["conversation"] for one in written] == configured
     assert [row[0] for row in comparison_table(found).rows] == configured
+
+
+def test_a_judge_who_never_states_a_number_has_no_scores_and_no_warning(finished):
+    run = CommittedRun.open(finished)
+    one = {name: run.read(name, columns=columns) for name, columns in NEEDED.items()}
+    none = np.full(one["scores"].n, np.nan)
+    two = {**one, "scores": one["scores"].with_(log_score=none, brier=none)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compare_judges(one, two, 10, 0)
+    assert len(found) == 3
+    for comparison in found:
+        assert comparison.over_seeds["correct"].value == 0.0
+        assert comparison.over_seeds["log_score"].value is None
+        assert (
+            comparison.first["brier"].value is not None and comparison.second["brier"].value is None
+        )
 
 
 def test_a_judge_with_the_source_needs_nobody(finished, tmp_path):

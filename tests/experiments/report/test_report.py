@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from coordination.ledger.store import write_part
+from coordination.messages import Delivery, Fault
 from environments.cases import Split
 from experiments.analysis.analysis import analyse
 from experiments.analysis.estimate import Estimate
@@ -76,6 +77,28 @@ def test_notes_say_what_a_reader_could_misread():
     assert any("no verdict depended" in note for note in conversations_table(found).notes)
     checks = checks_table(found)
     assert "bootstrap over cases and 2 seeds" in checks.notes[0] and "+5 points" in checks.notes[0]
+
+
+def test_rooms_whose_judge_heard_nothing_are_told():
+    """Five debates of which no copy arrived, and one consultancy in which every speech failed."""
+    tables, rooms = ledger(SMALL), {}
+    for name in ("debate", "consultancy"):
+        held = tables["rooms"]
+        rooms[name] = held["room_id"][held["conversation"] == name]
+    lost = np.isin(tables["deliveries"]["room_id"], rooms["debate"][:5])
+    status = np.where(lost, int(Delivery.DROPPED), tables["deliveries"]["status"])
+    failed = np.isin(tables["messages"]["room_id"], rooms["consultancy"][:1])
+    fault = np.where(failed, int(Fault.ERROR), tables["messages"]["fault"])
+    tables["deliveries"] = tables["deliveries"].with_(status=status)
+    tables["messages"] = tables["messages"].with_(fault=fault)
+    notes = conversations_table(analyse(tables, scenario(SMALL), extra(SMALL))).notes
+    [told] = [note for note in notes if note.startswith("Judge heard nothing")]
+    parts = [f"1 of {len(rooms['consultancy'])} rooms of consultancy"]
+    parts.append(f"5 of {len(rooms['debate'])} rooms of debate")
+    assert all(part in told for part in parts) and "naive" not in told
+    assert not any(
+        "heard nothing" in note for note in conversations_table(analysis_of(SMALL)).notes
+    )
 
 
 class Page(HTMLParser):
